@@ -1,0 +1,7 @@
+//! What everything stands on: time, randomness, ids, money, secrets. Imports nothing of ours.
+
+pub mod clock;
+pub mod ids;
+pub mod rng;
+pub mod secret;
+pub mod time;

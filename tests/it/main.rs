@@ -1,0 +1,1 @@
+//! The integration tests: the whole server, a real SQLite file, the sandbox's simulators.
