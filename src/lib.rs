@@ -16,3 +16,5 @@
 //! | [`base`] | clock, randomness, ids, secrets |
 
 pub mod base;
+pub mod clients;
+pub mod config;

@@ -1,0 +1,232 @@
+//! Outside calls: a ureq agent on threads of its own.
+//!
+//! Guarantees: at most `concurrency` calls run and at most `queue` wait; each ends within its
+//! timeout; an answer is never larger than allowed. A caller that goes away frees its place in the
+//! queue at once; a call that runs already keeps its slot until it ends, so slots are never leaked
+//! and never over-used.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::Semaphore;
+use ureq::http::{HeaderMap, Request, StatusCode};
+use ureq::tls::{TlsConfig, TlsProvider};
+use ureq::{Agent, Timeout};
+
+/// The threads run one ureq call each, whose buffers are on the heap. Enough for a TLS handshake with
+/// room to spare; the kernel only backs what is touched.
+const STACK_BYTES: usize = 256 * 1024;
+
+/// How long an idle thread stays. Short: threads are cheap to make and each holds a touched stack.
+const THREAD_IDLE: Duration = Duration::from_secs(10);
+
+/// ureq's default of 128 KiB each way costs 2 MB a call in flight (measured); answers here are small.
+const BUFFER_BYTES: usize = 8 * 1024;
+
+/// Below the 5 s after which Node servers close an idle connection, so that we rarely meet a dead one.
+const CONNECTION_IDLE: Duration = Duration::from_secs(4);
+
+/// Longest time to find and reach the other side.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The bounds of one client.
+#[derive(Clone, Debug)]
+pub struct HttpSettings {
+    /// Names the threads.
+    pub name: &'static str,
+    /// Longest time for a whole call, waiting for a free place not included.
+    pub timeout: Duration,
+    /// Calls in flight at once.
+    pub concurrency: u32,
+    /// Calls that may wait for a free place.
+    pub queue: u32,
+    /// Largest answer body, in bytes (after decompression).
+    pub max_answer_bytes: u64,
+}
+
+/// What came back, whatever its status.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: Vec<u8>,
+}
+
+/// Why no answer came back.
+#[derive(Debug, thiserror::Error)]
+pub enum CallError {
+    /// All places and the queue are taken. Nothing was sent.
+    #[error("too many calls are waiting")]
+    Overloaded,
+    /// No connection came about. Nothing was sent, so a repeat is safe.
+    #[error("no connection")]
+    Connect(#[source] ureq::Error),
+    /// The answer did not come in time. The other side may have acted.
+    #[error("no answer in time")]
+    Timeout(#[source] ureq::Error),
+    /// The connection broke, or what came is not HTTP. The other side may have acted.
+    #[error("the connection was lost")]
+    Lost(#[source] ureq::Error),
+    /// The answer is larger than allowed. The other side has acted.
+    #[error("the answer is too large")]
+    TooLarge,
+}
+
+/// An agent with threads, a bound and a queue of its own; clones share them.
+#[derive(Clone)]
+pub struct HttpClient {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    agent: Agent,
+    /// Only its blocking pool is used: bounded threads that come and go with the load.
+    threads: Option<Runtime>,
+    slots: Arc<Semaphore>,
+    waiting: AtomicUsize,
+    settings: HttpSettings,
+}
+
+impl HttpClient {
+    /// Prepares the agent; threads start with the first call.
+    ///
+    /// # Errors
+    /// When the operating system refuses the pool's resources.
+    pub fn new(settings: HttpSettings) -> io::Result<Self> {
+        let tls = TlsConfig::builder()
+            .provider(TlsProvider::Rustls)
+            .unversioned_rustls_crypto_provider(Arc::new(
+                rustls::crypto::aws_lc_rs::default_provider(),
+            ))
+            .build();
+        let idle = settings.concurrency as usize;
+        let agent = Agent::config_builder()
+            .tls_config(tls)
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .proxy(None)
+            .user_agent(concat!("dream-bff/", env!("CARGO_PKG_VERSION")))
+            .input_buffer_size(BUFFER_BYTES)
+            .output_buffer_size(BUFFER_BYTES)
+            .max_idle_connections(idle)
+            .max_idle_connections_per_host(idle)
+            .max_idle_age(CONNECTION_IDLE)
+            .timeout_connect(Some(CONNECT_TIMEOUT))
+            .timeout_global(Some(settings.timeout))
+            .build()
+            .new_agent();
+        let threads = Builder::new_current_thread()
+            .thread_name(settings.name)
+            .thread_stack_size(STACK_BYTES)
+            .max_blocking_threads(idle)
+            .thread_keep_alive(THREAD_IDLE)
+            .build()?;
+        Ok(Self {
+            shared: Arc::new(Shared {
+                agent,
+                threads: Some(threads),
+                slots: Arc::new(Semaphore::new(idle)),
+                waiting: AtomicUsize::new(0),
+                settings,
+            }),
+        })
+    }
+
+    /// Sends `request` and reads the whole answer. Never follows a redirect.
+    ///
+    /// # Errors
+    /// [`CallError`]; an answer of any status is no error.
+    pub async fn call(&self, request: Request<Vec<u8>>) -> Result<Answer, CallError> {
+        let slot = {
+            // Counted only while waiting, and uncounted when the caller goes away.
+            let _waiting = Waiting::enter(&self.shared)?;
+            Arc::clone(&self.shared.slots)
+                .acquire_owned()
+                .await
+                .map_err(|_| CallError::Overloaded)?
+        };
+        let Some(threads) = &self.shared.threads else { return Err(CallError::Overloaded) };
+        let agent = self.shared.agent.clone();
+        let limit = self.shared.settings.max_answer_bytes;
+        let done = threads.handle().spawn_blocking(move || {
+            let answer = run(&agent, request, limit);
+            drop(slot);
+            answer
+        });
+        // It can only fail when the process is going down and the pool with it.
+        done.await.unwrap_or(Err(CallError::Overloaded))
+    }
+
+    /// Calls that run now.
+    pub fn in_flight(&self) -> usize {
+        (self.shared.settings.concurrency as usize)
+            .saturating_sub(self.shared.slots.available_permits())
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        // A runtime must not be dropped within another one by waiting for its threads.
+        if let Some(threads) = self.threads.take() {
+            threads.shutdown_background();
+        }
+    }
+}
+
+/// One place in the queue.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn enter(shared: &'a Shared) -> Result<Self, CallError> {
+        let ahead = shared.waiting.fetch_add(1, Ordering::AcqRel);
+        let place = Self(&shared.waiting);
+        let queue = shared.settings.queue as usize;
+        if ahead >= queue && shared.slots.available_permits() == 0 {
+            return Err(CallError::Overloaded);
+        }
+        Ok(place)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+fn run(agent: &Agent, request: Request<Vec<u8>>, limit: u64) -> Result<Answer, CallError> {
+    let mut response = match request.body().is_empty() {
+        true => agent.run(request.map(|_| ())),
+        false => agent.run(request),
+    }
+    .map_err(sort)?;
+    let body = response.body_mut().with_config().limit(limit).read_to_vec().map_err(sort)?;
+    let (parts, _) = response.into_parts();
+    Ok(Answer { status: parts.status, headers: parts.headers, body })
+}
+
+/// ureq's many errors by what a caller may do about them.
+fn sort(err: ureq::Error) -> CallError {
+    use ureq::Error;
+    match &err {
+        Error::HostNotFound | Error::ConnectionFailed | Error::Tls(_) | Error::Rustls(_) => {
+            CallError::Connect(err)
+        }
+        Error::Timeout(Timeout::Resolve | Timeout::Connect) => CallError::Connect(err),
+        Error::Timeout(_) => CallError::Timeout(err),
+        Error::Io(io) => match io.kind() {
+            io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::HostUnreachable
+            | io::ErrorKind::NetworkUnreachable
+            | io::ErrorKind::AddrNotAvailable => CallError::Connect(err),
+            io::ErrorKind::TimedOut => CallError::Timeout(err),
+            _ => CallError::Lost(err),
+        },
+        Error::BodyExceedsLimit(_) => CallError::TooLarge,
+        _ => CallError::Lost(err),
+    }
+}

@@ -1,0 +1,5 @@
+//! The outside world, one client per system, all over [`http`]'s bounded threads.
+
+pub mod http;
+pub mod image_api;
+pub mod wechat;

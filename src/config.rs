@@ -1,0 +1,85 @@
+//! The settings: one clap struct is flags, environment and `.env` at once, and the reference of all
+//! three (`dream-bff serve --help`, `.env.example`).
+//!
+//! A value that is missing or malformed stops the start with one line that names the variable, what
+//! is wrong and an example (see [`parse`]). The value name of a setting is its example.
+
+pub mod http;
+pub mod image_api;
+pub mod logging;
+pub mod parse;
+pub mod security;
+pub mod storage;
+pub mod values;
+pub mod wechat;
+
+#[cfg(test)]
+mod env_example;
+
+use std::net::SocketAddr;
+
+use clap::Args;
+
+pub use http::HttpConfig;
+pub use image_api::ImageApiConfig;
+pub use logging::LogConfig;
+pub use parse::ConfigError;
+pub use security::SecurityConfig;
+pub use storage::StorageConfig;
+pub use wechat::WechatConfig;
+
+/// Everything `serve` can be told.
+#[derive(Args, Clone, Debug)]
+pub struct Config {
+    #[command(flatten)]
+    pub http: HttpConfig,
+    #[command(flatten)]
+    pub storage: StorageConfig,
+    #[command(flatten)]
+    pub security: SecurityConfig,
+    #[command(flatten)]
+    pub wechat: WechatConfig,
+    #[command(flatten)]
+    pub image_api: ImageApiConfig,
+    #[command(flatten)]
+    pub log: LogConfig,
+}
+
+impl Config {
+    /// What no single value can tell: that a production start has all it needs.
+    ///
+    /// # Errors
+    /// The first missing or weak setting.
+    pub fn check_production(&self) -> Result<(), ConfigError> {
+        let secret = self.security.jwt_secret.as_ref().ok_or_else(|| {
+            ConfigError::missing("JWT_SECRET", "JWT_SECRET=$(openssl rand -base64 48)")
+        })?;
+        for (name, secret) in [
+            ("JWT_SECRET", Some(secret)),
+            ("JWT_SECRET_PREVIOUS", self.security.jwt_secret_previous.as_ref()),
+        ] {
+            if secret.is_some_and(|s| s.expose().len() < security::MIN_JWT_SECRET_BYTES) {
+                return Err(ConfigError::wrong(
+                    name,
+                    "is shorter than 32 bytes, which can be guessed",
+                    "JWT_SECRET=$(openssl rand -base64 48)",
+                ));
+            }
+        }
+        if self.wechat.appid.is_none() {
+            return Err(ConfigError::missing("WECHAT_APPID", "WECHAT_APPID=wx0123456789abcdef"));
+        }
+        if self.wechat.secret.is_none() {
+            return Err(ConfigError::missing(
+                "WECHAT_SECRET",
+                "WECHAT_SECRET=0123456789abcdef0123456789abcdef",
+            ));
+        }
+        Ok(())
+    }
+
+    /// The address to listen on: `LISTEN`, else `PORT` on all addresses, else the default.
+    pub fn listen(&self) -> SocketAddr {
+        self.http.listen()
+    }
+}
