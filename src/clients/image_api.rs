@@ -4,7 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use ureq::http::header::{AUTHORIZATION, CONTENT_TYPE};
-use ureq::http::{HeaderValue, Method, Request};
+use ureq::http::{HeaderName, HeaderValue, Method, Request};
 
 pub use super::http::CallError;
 use super::http::{Answer, HttpClient, HttpSettings};
@@ -31,7 +31,7 @@ pub struct Forward {
     pub path: String,
     pub content_type: Option<HeaderValue>,
     /// The caller's `Idempotency-Key`, `Accept-Language` and the like: end-to-end headers only.
-    pub headers: Vec<(&'static str, HeaderValue)>,
+    pub headers: Vec<(HeaderName, HeaderValue)>,
     /// What the caller sent as `Authorization`; used when we have no key of our own.
     pub caller: HeaderValue,
     pub body: Vec<u8>,

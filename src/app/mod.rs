@@ -1,0 +1,151 @@
+//! Everything long-lived, built once from the configuration and handed to the features.
+
+pub mod cache;
+pub mod keys;
+pub mod limits;
+pub mod revoked;
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::body::Bytes;
+
+use crate::base::clock::Clock;
+use crate::base::ids::UserId;
+use crate::base::rng::Rng;
+use crate::base::secret::Secret;
+use crate::base::time::UnixMillis;
+use crate::clients::image_api::{ImageApiClient, ImageApiSettings};
+use crate::clients::wechat::{WechatClient, WechatSettings};
+use crate::config::{Config, HttpConfig};
+use crate::db::{Db, DbSettings, OpenError};
+
+use cache::LoadCache;
+use keys::{KeyError, Keys};
+use limits::{Limits, LimitsSettings};
+use revoked::RevokedIds;
+
+/// How long a user stays in memory without being asked for anew.
+const USER_LIFE: Duration = Duration::from_secs(3600);
+
+/// Ended tokens and sessions kept in memory (about 100 bytes each) before the database is asked.
+const REVOKED_MAX: usize = 200_000;
+
+/// Everything long-lived.
+pub struct App {
+    pub clock: Clock,
+    pub rng: Rng,
+    pub db: Db,
+    pub wechat: WechatClient,
+    pub image_api: ImageApiClient,
+    pub limits: Limits,
+    pub keys: Keys,
+    pub revoked: RevokedIds,
+    /// What the check of a token must know of its user.
+    pub accounts: LoadCache<UserId, Account>,
+    /// Users as they are answered.
+    pub profiles: LoadCache<UserId, Profile>,
+}
+
+/// What the check of a token must know of its user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Account {
+    /// Tokens of an older version are dead.
+    pub token_version: i64,
+    pub is_banned: bool,
+}
+
+/// A user as JSON, ready to send.
+#[derive(Clone, Debug)]
+pub struct Profile {
+    pub json: Bytes,
+    /// When the JSON stops being true by itself, because the membership ends.
+    pub valid_until: Option<UnixMillis>,
+}
+
+/// Why the process cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error(transparent)]
+    Database(#[from] OpenError),
+    #[error("threads for outside calls cannot be prepared")]
+    Client(#[source] io::Error),
+    #[error(transparent)]
+    Keys(#[from] KeyError),
+}
+
+impl App {
+    /// Opens the database, migrating it first, and prepares the clients.
+    ///
+    /// # Errors
+    /// [`StartError`]. Settings that are not set stand empty: whoever serves checks them before.
+    pub fn open(config: &Config, clock: Clock, rng: Rng) -> Result<Arc<Self>, StartError> {
+        let wechat = WechatClient::new(wechat_settings(config), clock.clone()).map_err(StartError::Client)?;
+        let image_api = ImageApiClient::new(image_api_settings(config)).map_err(StartError::Client)?;
+        let nothing = Secret::new(String::new());
+        let secret = config.security.jwt_secret.as_ref().unwrap_or(&nothing);
+        let keys = Keys::new(secret, config.security.jwt_secret_previous.as_ref())?;
+        let db = Db::open(db_settings(config), &clock)?;
+        let users = config.storage.user_cache_max;
+        Ok(Arc::new(Self {
+            clock,
+            rng,
+            db,
+            wechat,
+            image_api,
+            limits: Limits::new(&limits_settings(&config.http)),
+            keys,
+            revoked: RevokedIds::new(REVOKED_MAX),
+            accounts: LoadCache::new(users, USER_LIFE),
+            profiles: LoadCache::new(users, USER_LIFE),
+        }))
+    }
+}
+
+/// How `config` wants the database.
+pub fn db_settings(config: &Config) -> DbSettings {
+    let storage = &config.storage;
+    DbSettings {
+        path: storage.database_path(),
+        backups_dir: storage.backups_dir(),
+        readers: storage.db_readers,
+        write_queue: storage.db_write_queue as usize,
+        write_batch: storage.db_write_batch as usize,
+        slow_query_ms: storage.db_slow_ms,
+    }
+}
+
+fn limits_settings(http: &HttpConfig) -> LimitsSettings {
+    LimitsSettings {
+        per_ip: http.rate_limit_per_ip,
+        per_user: http.rate_limit_per_user,
+        login_per_ip: http.rate_limit_login_per_ip,
+        generate_per_user: http.rate_limit_generate_per_user,
+        max_keys: http.rate_limit_max_keys as usize,
+    }
+}
+
+fn wechat_settings(config: &Config) -> WechatSettings {
+    let wechat = &config.wechat;
+    WechatSettings {
+        base: wechat.api_base.as_str().to_owned(),
+        appid: wechat.appid.clone().unwrap_or_default(),
+        secret: wechat.secret.clone().unwrap_or(Secret::new(String::new())),
+        timeout: Duration::from_secs(wechat.timeout),
+        concurrency: wechat.concurrency,
+        queue: wechat.queue,
+    }
+}
+
+fn image_api_settings(config: &Config) -> ImageApiSettings {
+    let image_api = &config.image_api;
+    ImageApiSettings {
+        base: image_api.base.as_str().to_owned(),
+        key: image_api.key.clone(),
+        timeout: Duration::from_secs(image_api.timeout),
+        concurrency: image_api.proxy_concurrency,
+        queue: image_api.proxy_queue,
+        max_answer_bytes: u64::from(image_api.proxy_max_answer_kib) * 1024,
+    }
+}

@@ -1,0 +1,216 @@
+//! Sessions: begin, go on, end; and the judgement of an access token.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use sha2::{Digest, Sha256};
+
+use super::model::{
+    ACCESS_LIFE_S, AuthError, CurrentUser, REFRESH_LIFE_S, RefreshHash, SessionId, TokenPair,
+};
+use super::token::{self, Grant};
+use super::store;
+use crate::app::{Account, App};
+use crate::base::ids::UserId;
+use crate::base::time::UnixMillis;
+use crate::db::{DbError, Tx};
+
+/// A session about to begin: ids and secrets drawn before the transaction.
+#[derive(Debug)]
+pub struct NewSession {
+    session_id: SessionId,
+    refresh: String,
+    now: UnixMillis,
+}
+
+impl NewSession {
+    /// Draws the ids.
+    pub fn draw(app: &App) -> Self {
+        Self { session_id: SessionId(app.rng.token::<16>()), refresh: app.rng.token::<32>(), now: app.clock.now() }
+    }
+
+    /// Stores the session within the login's transaction and says which version its tokens carry.
+    ///
+    /// # Errors
+    /// `Banned`, and what the database fails with.
+    pub fn store(&self, tx: &Tx<'_>, user_id: UserId) -> Result<i64, AuthError> {
+        let account = store::account(tx, user_id)?.ok_or(AuthError::Invalid)?;
+        if account.is_banned {
+            return Err(AuthError::Banned);
+        }
+        store::insert_session(tx, &self.session_id, user_id, self.now)?;
+        let expires_at = self.now.plus_seconds(REFRESH_LIFE_S);
+        store::insert_refresh(tx, &hash(&self.refresh), &self.session_id, user_id, self.now, expires_at)?;
+        Ok(account.token_version)
+    }
+
+    /// The tokens, once the transaction is committed.
+    ///
+    /// # Errors
+    /// `Signing`.
+    pub fn tokens(self, app: &App, user_id: UserId, version: i64) -> Result<TokenPair, AuthError> {
+        pair(app, user_id, &self.session_id, version, self.refresh, self.now)
+    }
+}
+
+/// Judges an access token.
+///
+/// # Errors
+/// `Invalid`, `Expired`, `Banned`, `Revoked`, in this order.
+pub fn verify(app: &App, text: &str) -> Result<CurrentUser, AuthError> {
+    let verified = token::verify(&app.keys, text, app.clock.now())?;
+    let user = verified.user;
+    let account = account(app, user.user_id)?.ok_or(AuthError::Invalid)?;
+    if account.is_banned {
+        return Err(AuthError::Banned);
+    }
+    let is_over = verified.version != account.token_version
+        || is_revoked(app, &user.session_id.0)?
+        || is_revoked(app, &user.token_id)?;
+    if is_over { Err(AuthError::Revoked) } else { Ok(user) }
+}
+
+/// Spends a refresh token and gives a new pair of the same session.
+///
+/// # Errors
+/// `Invalid` when it is unknown, `Expired`, `Banned`, `Revoked`. A token that was spent before this
+/// call began ends its whole session.
+pub async fn refresh(app: &App, text: &str) -> Result<TokenPair, AuthError> {
+    let now = app.clock.now();
+    let old = hash(text);
+    let next = app.rng.token::<32>();
+    let next_hash = hash(&next);
+    let known = app.db.read_inline("auth.refresh_known", |tx| Ok::<_, AuthError>(store::refresh(tx, &old)?))?;
+    let known = known.ok_or(AuthError::Invalid)?;
+    if known.is_spent {
+        end_session(app, &known.session_id, None).await?;
+        return Err(AuthError::Revoked);
+    }
+    let (user_id, session_id) = (known.user_id, known.session_id.clone());
+    let version = app
+        .db
+        .write("auth.refresh", move |tx| {
+            let current = store::refresh(tx, &old)?.ok_or(AuthError::Invalid)?;
+            let account = store::account(tx, current.user_id)?.ok_or(AuthError::Invalid)?;
+            if current.expires_at <= now {
+                return Err(AuthError::Expired);
+            }
+            if account.is_banned {
+                return Err(AuthError::Banned);
+            }
+            if current.session_is_over || !store::spend_refresh(tx, &old, now)? {
+                return Err(AuthError::Revoked);
+            }
+            let expires_at = now.plus_seconds(REFRESH_LIFE_S);
+            store::insert_refresh(tx, &next_hash, &current.session_id, current.user_id, now, expires_at)?;
+            Ok(account.token_version)
+        })
+        .await?;
+    pair(app, user_id, &session_id, version, next, now)
+}
+
+/// Ends the caller's session: all its tokens, access and refresh.
+///
+/// # Errors
+/// What the database fails with; nothing is ended then.
+pub async fn log_out(app: &App, user: &CurrentUser) -> Result<(), AuthError> {
+    end_session(app, &user.session_id, Some(&user.token_id)).await
+}
+
+/// Ends every session of the user.
+///
+/// # Errors
+/// What the database fails with; nothing is ended then.
+pub async fn log_out_everywhere(app: &App, user_id: UserId) -> Result<(), AuthError> {
+    let now = app.clock.now();
+    app.db
+        .write("auth.log_out_everywhere", move |tx| {
+            store::raise_token_version(tx, user_id, now)?;
+            store::end_sessions(tx, user_id, now)
+        })
+        .await?;
+    app.accounts.invalidate(user_id);
+    Ok(())
+}
+
+/// Loads what was ended before the last stop. To be called before serving.
+///
+/// # Errors
+/// What the database fails with.
+pub fn load_revoked(app: &App) -> Result<(), DbError> {
+    let now = app.clock.now();
+    let all = app.db.read_inline("auth.load_revoked", |tx| store::revoked(tx, now))?;
+    for (id, until) in all {
+        app.revoked.add(id, until);
+    }
+    Ok(())
+}
+
+/// Forgets what has expired by itself.
+///
+/// # Errors
+/// What the database fails with.
+pub async fn sweep(app: &App) -> Result<(), DbError> {
+    let now = app.clock.now();
+    app.db.write("auth.sweep", move |tx| store::sweep(tx, now)).await?;
+    app.revoked.sweep(now);
+    Ok(())
+}
+
+async fn end_session(app: &App, session_id: &SessionId, token_id: Option<&str>) -> Result<(), AuthError> {
+    let now = app.clock.now();
+    // The session's youngest access token was made now at the latest.
+    let until = now.plus_seconds(ACCESS_LIFE_S);
+    let session = session_id.clone();
+    let ids: Vec<String> = std::iter::once(session_id.0.clone()).chain(token_id.map(str::to_owned)).collect();
+    let stored = ids.clone();
+    app.db
+        .write("auth.end_session", move |tx| {
+            store::end_session(tx, &session, now)?;
+            stored.iter().try_for_each(|id| store::insert_revoked(tx, id, until))
+        })
+        .await?;
+    for id in ids {
+        app.revoked.add(id, until);
+    }
+    Ok(())
+}
+
+fn account(app: &App, user_id: UserId) -> Result<Option<Account>, AuthError> {
+    if let Some(account) = app.accounts.get(user_id) {
+        return Ok(Some(account));
+    }
+    let loaded = app.accounts.load(user_id, || {
+        app.db.read_inline("auth.account", |tx| store::account(tx, user_id)?.ok_or(AuthError::Invalid))
+    });
+    match loaded {
+        Ok(account) => Ok(Some(account)),
+        Err(AuthError::Invalid) => Ok(None),
+        Err(err) => Err(err),
+    }
+}
+
+fn is_revoked(app: &App, id: &str) -> Result<bool, AuthError> {
+    match app.revoked.knows(id) {
+        Some(answer) => Ok(answer),
+        None => Ok(app.db.read_inline("auth.is_revoked", |tx| store::is_revoked(tx, id))?),
+    }
+}
+
+fn pair(
+    app: &App,
+    user_id: UserId,
+    session_id: &SessionId,
+    version: i64,
+    refresh: String,
+    now: UnixMillis,
+) -> Result<TokenPair, AuthError> {
+    let grant = Grant { user_id, session_id, token_id: app.rng.token::<16>(), version };
+    let (access, access_expires_at) = token::sign(&app.keys, grant, now)?;
+    Ok(TokenPair { access, access_expires_at, refresh, refresh_expires_at: now.plus_seconds(REFRESH_LIFE_S) })
+}
+
+/// SHA-256 of a token. Anything that is not one of ours hashes to something unknown.
+fn hash(token: &str) -> RefreshHash {
+    let bytes = URL_SAFE_NO_PAD.decode(token).unwrap_or_else(|_| token.as_bytes().to_vec());
+    Sha256::digest(bytes).into()
+}

@@ -1,0 +1,150 @@
+//! `/users/me`: reading and changing oneself.
+
+use std::sync::Arc;
+
+use poem_openapi::{Enum, Object, OpenApi};
+use serde::Serialize;
+
+use super::model::{ProfileChange, StoredUser, UserError, VipLevel as Level, masked_phone};
+use super::service;
+use crate::app::{App, Profile};
+use crate::base::ids::UserId;
+use crate::base::time::UnixMillis;
+use crate::features::auth::UserAuth;
+use crate::http::{ApiError, ErrorCode, JsonBody, JsonBytes, Tag};
+
+/// Shown for users who have told no name, as WeChat does.
+const NAMELESS: &str = "微信用户";
+
+/// Membership level.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Enum, Serialize)]
+#[oai(rename_all = "UPPERCASE")]
+#[serde(rename_all = "UPPERCASE")]
+pub enum VipLevel {
+    /// No membership.
+    Normal,
+    Vip,
+    Svip,
+}
+
+/// A user, as he himself sees it.
+#[derive(Clone, Debug, Object, Serialize)]
+#[oai(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase")]
+pub struct User {
+    pub id: i64,
+    /// WeChat's id of the user within this mini-program.
+    pub openid: String,
+    /// WeChat's id across the owner's apps, when there is one.
+    pub unionid: Option<String>,
+    pub nick_name: String,
+    pub avatar_url: Option<String>,
+    /// Masked: `138****1234`.
+    pub phone: Option<String>,
+    /// What counts now; a membership that has ended is `NORMAL`.
+    pub vip_level: VipLevel,
+    /// When the membership ends; null without one.
+    pub vip_expire_at: Option<String>,
+    pub points_balance: i64,
+    pub created_at: String,
+}
+
+impl User {
+    /// The user as it is at `now`.
+    pub fn at(user: &StoredUser, now: UnixMillis) -> Self {
+        let level = user.level_at(now);
+        Self {
+            id: user.id.0,
+            openid: user.openid.clone(),
+            unionid: user.unionid.clone(),
+            nick_name: user.nick_name.clone().unwrap_or_else(|| NAMELESS.to_owned()),
+            avatar_url: user.avatar_url.clone(),
+            phone: user.phone.as_deref().map(masked_phone),
+            vip_level: match level {
+                Level::Normal => VipLevel::Normal,
+                Level::Vip => VipLevel::Vip,
+                Level::Svip => VipLevel::Svip,
+            },
+            vip_expire_at: user.vip_expire_at.filter(|_| level != Level::Normal).map(UnixMillis::rfc3339),
+            points_balance: user.points_balance,
+            created_at: user.created_at.rfc3339(),
+        }
+    }
+}
+
+/// The caller as JSON, from memory where possible.
+///
+/// # Errors
+/// `USER_NOT_FOUND`, and what the database fails with.
+pub(crate) fn profile(app: &App, id: UserId) -> Result<Profile, UserError> {
+    service::profile(app, id, |user, now| Profile {
+        // A struct of texts and numbers always serialises.
+        json: serde_json::to_vec(&User::at(user, now)).unwrap_or_default().into(),
+        valid_until: user.vip_expire_at.filter(|end| *end > now),
+    })
+}
+
+/// A change of one's own profile; what is left out stays.
+#[derive(Debug, Object)]
+#[oai(rename_all = "camelCase")]
+struct ChangeProfileRequest {
+    /// 1–32 characters.
+    #[oai(validator(min_length = 1, max_length = 32))]
+    nick_name: Option<String>,
+    /// An http or https address.
+    #[oai(validator(min_length = 1, max_length = 1024))]
+    avatar_url: Option<String>,
+}
+
+/// A code from the `getPhoneNumber` button (not from `wx.login`).
+#[derive(Debug, Object)]
+struct PhoneRequest {
+    #[oai(validator(min_length = 1, max_length = 512))]
+    code: String,
+}
+
+/// The caller's own account.
+pub struct UsersApi {
+    pub app: Arc<App>,
+}
+
+#[OpenApi(prefix_path = "/users", tag = "Tag::Users")]
+impl UsersApi {
+    /// Who am I
+    #[oai(path = "/me", method = "get", operation_id = "getMe")]
+    async fn me(&self, user: UserAuth) -> Result<JsonBytes<User>, ApiError> {
+        Ok(JsonBytes::new(profile(&self.app, user.id())?.json))
+    }
+
+    /// Change my profile
+    ///
+    /// Changes what is given and leaves the rest. Errors: `INVALID_REQUEST` naming the field.
+    #[oai(path = "/me", method = "patch", operation_id = "changeMe")]
+    async fn change(&self, user: UserAuth, body: JsonBody<ChangeProfileRequest>) -> Result<JsonBytes<User>, ApiError> {
+        let change = ProfileChange { nick_name: body.0.nick_name, avatar_url: body.0.avatar_url };
+        service::change_profile(&self.app, user.id(), change).await?;
+        Ok(JsonBytes::new(profile(&self.app, user.id())?.json))
+    }
+
+    /// Keep my phone number
+    ///
+    /// Exchanges the code at WeChat and keeps the number. Errors: `WECHAT_CODE_INVALID`,
+    /// `WECHAT_UNAVAILABLE`.
+    #[oai(path = "/me/phone", method = "post", operation_id = "setMyPhone")]
+    async fn set_phone(&self, user: UserAuth, body: JsonBody<PhoneRequest>) -> Result<JsonBytes<User>, ApiError> {
+        service::set_phone(&self.app, user.id(), &body.0.code).await?;
+        Ok(JsonBytes::new(profile(&self.app, user.id())?.json))
+    }
+}
+
+impl From<UserError> for ApiError {
+    fn from(err: UserError) -> Self {
+        match err {
+            UserError::NotFound => Self::new(ErrorCode::UserNotFound),
+            UserError::NickName => Self::invalid_field("nickName"),
+            UserError::AvatarUrl => Self::invalid_field("avatarUrl"),
+            UserError::Wechat(err) => err.into(),
+            UserError::Db(err) => err.into(),
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! Finding, making and changing users.
+
+use super::model::{Arrival, ProfileChange, StoredUser, UserError};
+use super::store;
+use crate::app::keys::KeyError;
+use crate::app::{App, Profile};
+use crate::base::ids::UserId;
+use crate::base::secret::Secret;
+use crate::base::time::UnixMillis;
+use crate::db::{DbError, Tx};
+
+/// The user of this openid, made if there is none. Says whether it was made.
+///
+/// # Errors
+/// What the database fails with.
+pub fn find_or_create(tx: &Tx<'_>, arrival: &Arrival, now: UnixMillis) -> Result<(StoredUser, bool), DbError> {
+    match store::update_arrived(tx, arrival, now)? {
+        Some(user) => Ok((user, false)),
+        None => Ok((store::insert(tx, arrival, now)?, true)),
+    }
+}
+
+/// The user, ready to send: from memory, or loaded and rendered by `render`.
+///
+/// # Errors
+/// `NotFound`, and what the database fails with.
+pub fn profile(app: &App, id: UserId, render: impl Fn(&StoredUser, UnixMillis) -> Profile) -> Result<Profile, UserError> {
+    let now = app.clock.now();
+    match app.profiles.get(id) {
+        Some(profile) if profile.valid_until.is_none_or(|end| end > now) => Ok(profile),
+        _ => app.profiles.load(id, || Ok(render(&get(app, id)?, now))),
+    }
+}
+
+/// The user as stored.
+///
+/// # Errors
+/// `NotFound`, and what the database fails with.
+pub fn get(app: &App, id: UserId) -> Result<StoredUser, UserError> {
+    let user = app.db.read_inline("users.get", |tx| Ok::<_, UserError>(store::by_id(tx, id)?))?;
+    user.ok_or(UserError::NotFound)
+}
+
+/// Changes the caller's own profile.
+///
+/// # Errors
+/// `NickName`, `AvatarUrl`, `NotFound`, and what the database fails with.
+pub(super) async fn change_profile(app: &App, id: UserId, change: ProfileChange) -> Result<(), UserError> {
+    let now = app.clock.now();
+    let change = change.checked()?;
+    let found = app
+        .db
+        .write("users.change_profile", move |tx| Ok::<_, UserError>(store::change_profile(tx, id, &change, now)?))
+        .await?;
+    app.profiles.invalidate(id);
+    if found { Ok(()) } else { Err(UserError::NotFound) }
+}
+
+/// Asks WeChat for the number behind `code` and keeps it.
+///
+/// # Errors
+/// `Wechat`, `NotFound`, and what the database fails with.
+pub(super) async fn set_phone(app: &App, id: UserId, code: &str) -> Result<(), UserError> {
+    let now = app.clock.now();
+    let phone = app.wechat.phone_number(code).await?;
+    let found = app
+        .db
+        .write("users.set_phone", move |tx| Ok::<_, UserError>(store::set_phone(tx, id, &phone, now)?))
+        .await?;
+    app.profiles.invalidate(id);
+    if found { Ok(()) } else { Err(UserError::NotFound) }
+}
+
+/// Encrypts a session key so that it opens for this openid alone.
+///
+/// # Errors
+/// Only when the crypto library is broken.
+pub fn seal_session_key(app: &App, openid: &str, key: &Secret<String>) -> Result<Vec<u8>, KeyError> {
+    app.keys.seal(&app.rng, openid, key.expose().as_bytes())
+}

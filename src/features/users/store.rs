@@ -1,0 +1,102 @@
+//! The `users` table.
+
+use super::model::{Arrival, ProfileChange, StoredUser, VipLevel};
+use crate::base::ids::UserId;
+use crate::base::time::UnixMillis;
+use crate::db::prelude::*;
+
+/// A user who is not deleted.
+pub(super) fn by_id(tx: &Tx<'_>, id: UserId) -> Result<Option<StoredUser>, DbError> {
+    tx.query_opt(
+        "SELECT id, openid, unionid, nick_name, avatar_url, phone, vip_level, vip_expire_at,
+                points_balance, created_at
+           FROM users WHERE id = ?1 AND deleted_at IS NULL",
+        params![id],
+        from_row,
+    )
+}
+
+/// The user of this openid after what the login brings: the newest session key always; union id
+/// and phone when there are any; name and picture only where there are none yet.
+pub(super) fn update_arrived(tx: &Tx<'_>, arrival: &Arrival, now: UnixMillis) -> Result<Option<StoredUser>, DbError> {
+    tx.query_opt(
+        "UPDATE users SET
+           unionid = COALESCE(?2, unionid), session_key_sealed = ?3, session_key_at = ?7,
+           phone = COALESCE(?4, phone), nick_name = COALESCE(nick_name, ?5),
+           avatar_url = COALESCE(avatar_url, ?6), updated_at = ?7
+         WHERE openid = ?1
+         RETURNING id, openid, unionid, nick_name, avatar_url, phone, vip_level, vip_expire_at,
+                   points_balance, created_at",
+        params![
+            arrival.openid,
+            arrival.unionid,
+            arrival.session_key_sealed,
+            arrival.phone,
+            arrival.profile.nick_name,
+            arrival.profile.avatar_url,
+            now
+        ],
+        from_row,
+    )
+}
+
+pub(super) fn insert(tx: &Tx<'_>, arrival: &Arrival, now: UnixMillis) -> Result<StoredUser, DbError> {
+    tx.query_one(
+        "INSERT INTO users (openid, unionid, session_key_sealed, session_key_at, phone, nick_name,
+                            avatar_url, created_at, updated_at)
+         VALUES (?1, ?2, ?3, ?7, ?4, ?5, ?6, ?7, ?7)
+         RETURNING id, openid, unionid, nick_name, avatar_url, phone, vip_level, vip_expire_at,
+                   points_balance, created_at",
+        params![
+            arrival.openid,
+            arrival.unionid,
+            arrival.session_key_sealed,
+            arrival.phone,
+            arrival.profile.nick_name,
+            arrival.profile.avatar_url,
+            now
+        ],
+        from_row,
+    )
+}
+
+/// Changes what is given; `false` when there is no such user.
+pub(super) fn change_profile(tx: &Tx<'_>, id: UserId, change: &ProfileChange, now: UnixMillis) -> Result<bool, DbError> {
+    let changed = tx.execute(
+        "UPDATE users SET nick_name = COALESCE(?2, nick_name), avatar_url = COALESCE(?3, avatar_url),
+                updated_at = ?4
+          WHERE id = ?1 AND deleted_at IS NULL",
+        params![id, change.nick_name, change.avatar_url, now],
+    )?;
+    Ok(changed == 1)
+}
+
+/// Sets the phone number; `false` when there is no such user.
+pub(super) fn set_phone(tx: &Tx<'_>, id: UserId, phone: &str, now: UnixMillis) -> Result<bool, DbError> {
+    let changed = tx.execute(
+        "UPDATE users SET phone = ?2, updated_at = ?3 WHERE id = ?1 AND deleted_at IS NULL",
+        params![id, phone, now],
+    )?;
+    Ok(changed == 1)
+}
+
+fn from_row(row: &Row<'_>) -> Result<StoredUser, DbError> {
+    let level: String = row.get(6)?;
+    Ok(StoredUser {
+        id: row.get(0)?,
+        openid: row.get(1)?,
+        unionid: row.get(2)?,
+        nick_name: row.get(3)?,
+        avatar_url: row.get(4)?,
+        phone: row.get(5)?,
+        // The table's CHECK admits no other text.
+        vip_level: match level.as_str() {
+            "VIP" => VipLevel::Vip,
+            "SVIP" => VipLevel::Svip,
+            _ => VipLevel::Normal,
+        },
+        vip_expire_at: row.get(7)?,
+        points_balance: row.get(8)?,
+        created_at: row.get(9)?,
+    })
+}
