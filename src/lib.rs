@@ -18,3 +18,4 @@
 pub mod base;
 pub mod clients;
 pub mod config;
+pub mod db;
