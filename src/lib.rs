@@ -15,5 +15,6 @@
 //! | [`config`] | flags = environment = `.env` |
 //! | [`base`] | clock, randomness, ids, secrets |
 
+pub mod app;
 pub mod base;
 pub mod http;

@@ -9,6 +9,7 @@ pub mod error_code;
 pub mod json_body;
 pub mod json_bytes;
 
+mod rate_limit;
 mod schema_check;
 
 pub use client_ip::TrustedProxies;

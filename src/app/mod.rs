@@ -1,0 +1,3 @@
+//! Everything long-lived, built once.
+
+pub mod limits;
