@@ -15,7 +15,9 @@
 //! | [`config`] | flags = environment = `.env` |
 //! | [`base`] | clock, randomness, ids, secrets |
 
+pub mod app;
 pub mod base;
 pub mod clients;
 pub mod config;
 pub mod db;
+pub mod http;

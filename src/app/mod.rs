@@ -1,3 +1,4 @@
+<<<<<<< HEAD
 //! Everything long-lived, built once from the configuration and handed to the features.
 
 pub mod cache;
@@ -149,3 +150,8 @@ fn image_api_settings(config: &Config) -> ImageApiSettings {
         max_answer_bytes: u64::from(image_api.proxy_max_answer_kib) * 1024,
     }
 }
+=======
+//! Everything long-lived, built once.
+
+pub mod limits;
+>>>>>>> http

@@ -1,0 +1,20 @@
+//! The vocabulary of handlers: errors, request bodies, ready answers, who is asking.
+//!
+//! Knows nothing of features; `server` puts these things on the wire.
+
+pub mod client_ip;
+pub mod context;
+pub mod error;
+pub mod error_code;
+pub mod json_body;
+pub mod json_bytes;
+
+mod rate_limit;
+mod schema_check;
+
+pub use client_ip::TrustedProxies;
+pub use context::{Ctx, Language, RequestContext};
+pub use error::{ApiError, ErrorBody};
+pub use error_code::ErrorCode;
+pub use json_body::JsonBody;
+pub use json_bytes::JsonBytes;
