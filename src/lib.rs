@@ -16,3 +16,4 @@
 //! | [`base`] | clock, randomness, ids, secrets |
 
 pub mod base;
+pub mod sandbox;
