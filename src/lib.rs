@@ -21,3 +21,4 @@ pub mod clients;
 pub mod config;
 pub mod db;
 pub mod http;
+pub mod sandbox;

@@ -1,0 +1,129 @@
+//! The outside world on loopback: simulators of WeChat and of the image API.
+//!
+//! `serve --sandbox` and the integration tests talk to them over real HTTP through the code used in
+//! production. They share no signing or parsing code with the clients, else one mistake would pass
+//! on both sides; so nothing here imports anything of ours but `base`.
+//!
+//! Everything is bounded: journals, jobs, codes, sessions, drawn pictures, connections, bodies.
+
+mod control;
+mod image_api;
+mod journal;
+mod listener;
+mod picture;
+mod plan;
+mod tasks;
+mod wechat;
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use self::image_api::{ImageApiSim, JobView, Outcome, Status, Webhook};
+pub use self::journal::{Journal, Recorded};
+pub use self::plan::{Fault, Faults, Plan, PlanView};
+pub use self::wechat::WechatSim;
+
+use self::image_api::Limits;
+use self::tasks::Tasks;
+use crate::base::clock::Clock;
+use crate::base::rng::Rng;
+
+/// How long [`Sandbox::stop`] waits for open connections.
+const STOP_LIMIT: Duration = Duration::from_secs(2);
+
+/// What a sandbox starts with. Everything but the address can be changed while it runs.
+#[derive(Clone, Debug)]
+pub struct SandboxSettings {
+    /// Where the simulators listen, each on a free port.
+    pub listen_ip: IpAddr,
+    /// How long a picture takes; zero ends a job before its submission is answered.
+    pub image_latency: Duration,
+    /// Submissions a minute and key; 0 is no limit.
+    pub image_rate_per_minute: u32,
+    /// Unfinished jobs of a key; 0 is no limit.
+    pub image_concurrency: u32,
+    /// Whether the image API takes any bearer text for a key.
+    pub accept_any_key: bool,
+    /// Where ended jobs are announced.
+    pub webhook: Option<Webhook>,
+}
+
+impl Default for SandboxSettings {
+    /// The limits of the real image API, and two seconds for a picture.
+    fn default() -> Self {
+        Self {
+            listen_ip: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            image_latency: Duration::from_secs(2),
+            image_rate_per_minute: 60,
+            image_concurrency: 5,
+            accept_any_key: false,
+            webhook: None,
+        }
+    }
+}
+
+/// The running simulators. They end when it is dropped.
+#[derive(Debug)]
+pub struct Sandbox {
+    wechat: Arc<WechatSim>,
+    image_api: Arc<ImageApiSim>,
+    tasks: Tasks,
+}
+
+impl Sandbox {
+    /// Where the server mounts [`Sandbox::control_routes`]; the page's links say so.
+    pub const CONTROL_PATH: &'static str = "/_sandbox";
+
+    /// Starts both simulators on the current runtime.
+    ///
+    /// # Errors
+    /// When no port can be bound.
+    pub async fn start(settings: SandboxSettings, clock: Clock, rng: Rng) -> io::Result<Self> {
+        let tasks = Tasks::default();
+        let (listener, address) = listener::bind(settings.listen_ip).await?;
+        let wechat = Arc::new(WechatSim::new(address, clock.clone(), rng.clone()));
+        listener::serve(listener, Arc::clone(&wechat), clock.clone(), &tasks);
+
+        let (listener, address) = listener::bind(settings.listen_ip).await?;
+        let limits = Limits {
+            latency: settings.image_latency,
+            rate_per_minute: settings.image_rate_per_minute,
+            concurrency: settings.image_concurrency,
+            accept_any_key: settings.accept_any_key,
+            webhook: settings.webhook,
+        };
+        let image_api = ImageApiSim::new(address, limits, clock.clone(), rng, tasks.clone());
+        listener::serve(listener, Arc::clone(&image_api), clock, &tasks);
+        Ok(Self { wechat, image_api, tasks })
+    }
+
+    /// The simulated WeChat.
+    pub fn wechat(&self) -> &WechatSim {
+        &self.wechat
+    }
+
+    /// The simulated image API.
+    pub fn image_api(&self) -> &ImageApiSim {
+        &self.image_api
+    }
+
+    /// The control page, to be mounted at [`Sandbox::CONTROL_PATH`] of a server that only this
+    /// machine reaches: it has no log-in.
+    pub fn control_routes(&self) -> poem::Route {
+        control::routes(Arc::clone(&self.wechat), Arc::clone(&self.image_api))
+    }
+
+    /// Ends the simulators, cutting open connections, and waits until they are gone.
+    pub async fn stop(self) {
+        self.tasks.stop();
+        self.tasks.wait(STOP_LIMIT).await;
+    }
+}
+
+impl Drop for Sandbox {
+    fn drop(&mut self) {
+        self.tasks.stop();
+    }
+}
