@@ -20,5 +20,6 @@ pub mod base;
 pub mod clients;
 pub mod config;
 pub mod db;
+pub mod features;
 pub mod http;
 pub mod sandbox;

@@ -1,4 +1,3 @@
-<<<<<<< HEAD
 //! Everything long-lived, built once from the configuration and handed to the features.
 
 pub mod cache;
@@ -24,7 +23,7 @@ use crate::db::{Db, DbSettings, OpenError};
 
 use cache::LoadCache;
 use keys::{KeyError, Keys};
-use limits::{Limits, LimitsSettings};
+use limits::{LimitSettings, Limits};
 use revoked::RevokedIds;
 
 /// How long a user stays in memory without being asked for anew.
@@ -95,7 +94,7 @@ impl App {
             db,
             wechat,
             image_api,
-            limits: Limits::new(&limits_settings(&config.http)),
+            limits: Limits::new(limit_settings(&config.http)),
             keys,
             revoked: RevokedIds::new(REVOKED_MAX),
             accounts: LoadCache::new(users, USER_LIFE),
@@ -108,17 +107,16 @@ impl App {
 pub fn db_settings(config: &Config) -> DbSettings {
     let storage = &config.storage;
     DbSettings {
-        path: storage.database_path(),
-        backups_dir: storage.backups_dir(),
         readers: storage.db_readers,
         write_queue: storage.db_write_queue as usize,
         write_batch: storage.db_write_batch as usize,
         slow_query_ms: storage.db_slow_ms,
+        ..DbSettings::new(storage.database_path(), storage.backups_dir())
     }
 }
 
-fn limits_settings(http: &HttpConfig) -> LimitsSettings {
-    LimitsSettings {
+fn limit_settings(http: &HttpConfig) -> LimitSettings {
+    LimitSettings {
         per_ip: http.rate_limit_per_ip,
         per_user: http.rate_limit_per_user,
         login_per_ip: http.rate_limit_login_per_ip,
@@ -150,8 +148,3 @@ fn image_api_settings(config: &Config) -> ImageApiSettings {
         max_answer_bytes: u64::from(image_api.proxy_max_answer_kib) * 1024,
     }
 }
-=======
-//! Everything long-lived, built once.
-
-pub mod limits;
->>>>>>> http

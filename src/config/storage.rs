@@ -18,8 +18,8 @@ pub struct StorageConfig {
     #[arg(long, env = "DATABASE_URL", value_name = "sqlite://data/dream.db")]
     pub database_url: Option<DatabaseUrl>,
 
-    /// Database connections for reading (1–64).
-    #[arg(long, env = "DB_READERS", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=64))]
+    /// Database connections for reading (2–64).
+    #[arg(long, env = "DB_READERS", default_value_t = 4, value_parser = clap::value_parser!(u32).range(2..=64))]
     pub db_readers: u32,
 
     /// Writes that may wait for the writer (16–1000000); beyond it the answer is 503.

@@ -60,7 +60,8 @@ fn parse<T: ParseFromJSON + 'static>(bytes: &[u8]) -> Result<T, ApiError> {
     })
 }
 
-fn object(bytes: &[u8]) -> Result<Value, ApiError> {
+/// The JSON object in `bytes`, or what is wrong with them.
+pub(super) fn object(bytes: &[u8]) -> Result<Value, ApiError> {
     let value: Value = serde_json::from_slice(bytes).map_err(|err| {
         let (line, column) = (err.line(), err.column());
         ApiError::new(ErrorCode::InvalidRequest).message(

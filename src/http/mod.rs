@@ -8,7 +8,10 @@ pub mod error;
 pub mod error_code;
 pub mod json_body;
 pub mod json_bytes;
+pub mod raw_json;
+pub mod tag;
 
+mod causes;
 mod rate_limit;
 mod schema_check;
 
@@ -18,3 +21,5 @@ pub use error::{ApiError, ErrorBody};
 pub use error_code::ErrorCode;
 pub use json_body::JsonBody;
 pub use json_bytes::JsonBytes;
+pub use raw_json::RawJson;
+pub use tag::Tag;

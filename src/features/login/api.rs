@@ -10,8 +10,8 @@ use super::service;
 use crate::app::App;
 use crate::base::time::UnixMillis;
 use crate::features::auth::UserAuth;
-use crate::features::users::{NewUserProfile, User};
-use crate::http::{ApiError, ClientAddress, ErrorCode, JsonBody, Tag};
+use crate::features::users::{self, NewUserProfile, User};
+use crate::http::{ApiError, Ctx, ErrorCode, JsonBody, Tag};
 
 /// What the mini-program sends after `wx.login`.
 #[derive(Debug, Object)]
@@ -88,8 +88,10 @@ impl LoginApi {
     /// `WECHAT_CODE_INVALID` (ask `wx.login` for a new one), `WECHAT_UNAVAILABLE` (likewise: the code
     /// may be spent), `USER_BANNED`, `FORBIDDEN` (blocked by WeChat), `RATE_LIMIT_EXCEEDED`.
     #[oai(path = "/wechat-login", method = "post", operation_id = "wechatLogin")]
-    async fn log_in(&self, from: ClientAddress, body: JsonBody<LoginRequest>) -> Result<Json<LoginResponse>, ApiError> {
-        self.app.limits.check_login(from.ip())?;
+    async fn log_in(&self, ctx: Ctx, body: JsonBody<LoginRequest>) -> Result<Json<LoginResponse>, ApiError> {
+        if let Some(ip) = ctx.client_ip() {
+            self.app.limits.login_per_ip.check(&ip.into())?;
+        }
         let LoginRequest { code, user_info, phone_code } = body.0;
         let profile = user_info.map_or_else(NewUserProfile::default, |info| NewUserProfile {
             nick_name: info.nick_name,
@@ -104,7 +106,7 @@ impl LoginApi {
     /// The answer of `GET /users/me` as `{user}`.
     #[oai(path = "/userinfo", method = "get", operation_id = "getUserInfo")]
     async fn user_info(&self, user: UserAuth) -> Result<Json<UserInfoResponse>, ApiError> {
-        let found = crate::features::users::service::get(&self.app, user.id())?;
+        let found = users::service::get(&self.app, user.id())?;
         Ok(Json(UserInfoResponse { user: User::at(&found, self.app.clock.now()) }))
     }
 }

@@ -1,6 +1,8 @@
 //! Passing calls through.
 
-use poem::http::{HeaderMap, HeaderValue, Method, StatusCode};
+use std::time::Duration;
+
+use poem::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
@@ -13,6 +15,9 @@ use crate::clients::image_api::Forward;
 
 /// How often the note of a new job's owner is tried before the client is told that it failed.
 const NOTE_TRIES: u32 = 3;
+
+/// Between two tries.
+const NOTE_PAUSE: Duration = Duration::from_millis(100);
 
 /// The caller's part of a call.
 #[derive(Debug)]
@@ -66,7 +71,7 @@ fn forward(
     let mut headers: Vec<_> =
         FORWARDED.into_iter().filter_map(|name| caller.headers.get(&name).cloned().map(|value| (name, value))).collect();
     if let Some(id) = caller.request_id {
-        headers.push((poem::http::HeaderName::from_static("x-request-id"), id));
+        headers.push((HeaderName::from_static("x-request-id"), id));
     }
     Forward { method, path, content_type, headers, caller: caller.authorization, body }
 }
@@ -96,7 +101,7 @@ async fn note_owner(app: &App, job: UpstreamJobId, user: UserId) -> Result<(), P
         let note = job.clone();
         match app.db.write("proxy.note_owner", move |tx| store::insert_job(tx, &note, user, now)).await {
             Err(err) if err.is_transient() && tries < NOTE_TRIES => {
-                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+                tokio::time::sleep(NOTE_PAUSE).await;
             }
             other => return Ok(other?),
         }

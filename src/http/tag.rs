@@ -1,0 +1,14 @@
+//! How the API document groups its operations.
+
+use poem_openapi::Tags;
+
+/// The groups of the API document, in its order.
+#[derive(Tags)]
+pub enum Tag {
+    /// Logging in, tokens, logging out.
+    Auth,
+    /// The caller's own account.
+    Users,
+    /// The pass-through to the image API.
+    Proxy,
+}
