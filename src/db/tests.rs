@@ -387,12 +387,19 @@ async fn the_readiness_check_reaches_the_disk() {
 #[tokio::test]
 async fn returning_does_not_skip_the_check_of_references() {
     let (_dir, db) = fresh();
-    let sql = "INSERT INTO child (now) VALUES (99) RETURNING id";
+    db.write("test", |tx| {
+        put(tx, 1)?;
+        tx.insert("INSERT INTO child (now) VALUES (1)", [])
+    })
+    .await
+    .unwrap();
+    let sql = "DELETE FROM item RETURNING id";
     let broken = db.write("test", move |tx| tx.query_one(sql, [], |row| row.get::<i64>(0))).await;
     assert!(
         matches!(broken, Err(DbError::Constraint { kind: ConstraintKind::ForeignKey, .. })),
         "{broken:?}"
     );
+    assert_eq!(items(&db), [1]);
 }
 
 #[tokio::test]

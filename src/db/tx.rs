@@ -41,13 +41,9 @@ impl<'a> Tx<'a> {
         from_row: impl FnOnce(&Row<'_>) -> Result<T, DbError>,
     ) -> Result<Option<T>, DbError> {
         self.with(sql, |statement| {
-            let writes = !statement.readonly();
             let mut rows = statement.query(params)?;
             let Some(row) = rows.next()? else { return Ok(None) };
-            let value = from_row(&Row(row))?;
-            // `… RETURNING` checks its foreign keys only at the end of the statement.
-            while writes && rows.next()?.is_some() {}
-            Ok(Some(value))
+            from_row(&Row(row)).map(Some)
         })
     }
 
