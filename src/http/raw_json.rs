@@ -1,8 +1,9 @@
 //! `RawJson`: a JSON object as a request body whose very bytes are needed.
 
 use poem::{Request, RequestBody, Result};
+use poem_openapi::impl_apirequest_for_payload;
 use poem_openapi::payload::{Json, ParsePayload, Payload};
-use poem_openapi::registry::{MetaSchemaRef, Registry};
+use poem_openapi::registry::MetaSchemaRef;
 use poem_openapi::types::Type;
 use serde_json::Value;
 
@@ -35,4 +36,4 @@ impl ParsePayload for RawJson {
     }
 }
 
-poem_openapi::impl_apirequest_for_payload!(RawJson);
+impl_apirequest_for_payload!(RawJson);

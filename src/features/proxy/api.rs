@@ -5,8 +5,7 @@ use std::sync::Arc;
 use poem::http::{HeaderMap, HeaderValue, Method, header};
 use poem::{IntoResponse, Request, Response};
 use poem_openapi::param::Path;
-use poem_openapi::payload::Json;
-use poem_openapi::registry::{MetaMediaType, MetaResponse, MetaResponses, MetaSchemaRef, Registry};
+use poem_openapi::registry::{MetaMediaType, MetaResponse, MetaResponses, Registry};
 use poem_openapi::types::Type;
 use poem_openapi::{ApiResponse, OpenApi};
 
