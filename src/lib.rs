@@ -17,9 +17,11 @@
 
 pub mod app;
 pub mod base;
+pub mod cli;
 pub mod clients;
 pub mod config;
 pub mod db;
 pub mod features;
 pub mod http;
+pub mod jobs;
 pub mod sandbox;

@@ -39,7 +39,7 @@ pub struct App {
     pub db: Db,
     pub wechat: WechatClient,
     pub image_api: ImageApiClient,
-    pub limits: Limits,
+    pub limits: Arc<Limits>,
     pub keys: Keys,
     pub revoked: RevokedIds,
     /// What the check of a token must know of its user.
@@ -94,7 +94,7 @@ impl App {
             db,
             wechat,
             image_api,
-            limits: Limits::new(limit_settings(&config.http)),
+            limits: Arc::new(Limits::new(limit_settings(&config.http))),
             keys,
             revoked: RevokedIds::new(REVOKED_MAX),
             accounts: LoadCache::new(users, USER_LIFE),

@@ -2,5 +2,64 @@
 
 pub mod auth;
 pub mod users;
+
 pub mod login;
+
 pub mod proxy;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use poem_openapi::{OpenApi, OpenApiService};
+
+use crate::app::App;
+use crate::db::DbError;
+use crate::jobs::Periodic;
+
+/// Where the API lives.
+pub const API_BASE: &str = "/v1";
+
+/// The API of the mini-program, all features together.
+pub fn api(app: &Arc<App>) -> OpenApiService<impl OpenApi + 'static, ()> {
+    let apis = (
+        auth::AuthApi { app: Arc::clone(app) },
+        login::LoginApi { app: Arc::clone(app) },
+        users::UsersApi { app: Arc::clone(app) },
+        proxy::ProxyApi { app: Arc::clone(app) },
+    );
+    OpenApiService::new(apis, "dream-bff", env!("CARGO_PKG_VERSION")).description(DESCRIPTION).server(API_BASE)
+}
+
+/// What the features need to know from the database before the first request.
+///
+/// # Errors
+/// What the database fails with.
+pub fn prepare(app: &App) -> Result<(), DbError> {
+    auth::service::load_revoked(app)
+}
+
+/// The periodic tasks of all features.
+pub fn periodic() -> Vec<Periodic> {
+    vec![
+        Periodic {
+            name: "auth.sweep",
+            every: Duration::from_secs(60),
+            run: |app| Box::pin(async move { Ok(auth::service::sweep(&app).await?) }),
+        },
+        Periodic {
+            name: "limits.sweep",
+            every: Duration::from_secs(60),
+            run: |app| Box::pin(async move { Ok(app.limits.sweep()) }),
+        },
+    ]
+}
+
+/// The front page of the API document.
+const DESCRIPTION: &str = "\
+The backend of a WeChat mini-program for AI images.
+
+- Paths are below `/v1`; JSON in camelCase; times RFC 3339 UTC with milliseconds.
+- Log in with `POST /auth/wechat-login`, then send `Authorization: Bearer <token>`.
+- Errors have one shape: `{error, message, timestamp, path, requestId, details?}`. `error` is \
+stable; `message` is Chinese, or English for `Accept-Language: en`.
+- Every answer has `X-Request-Id`; 429 and 503 carry `Retry-After` in seconds.";

@@ -1,0 +1,84 @@
+//! What `serve --sandbox` changes in the settings, and what it tells a newcomer.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use crate::base::secret::Secret;
+use crate::config::values::{BaseUrl, DatabaseUrl};
+use crate::config::{Config, ConfigError};
+use crate::sandbox::{Sandbox, WechatSim};
+
+/// The sandbox lets anybody in as anybody, so its secret protects nothing; being fixed, it keeps
+/// logins valid over a restart.
+const JWT_SECRET: &str = "sandbox-secret-that-protects-nothing-at-all";
+
+/// Settings that say that this machine serves real users.
+const PRODUCTION_VARIABLES: [&str; 3] = ["WECHAT_SECRET", "WECHAT_PAY_", "S3_"];
+
+/// The settings of a sandbox: simulators instead of WeChat and the image API, its own database
+/// file, and this machine only unless `LISTEN` says otherwise.
+///
+/// # Errors
+/// When production credentials are set: a sandbox beside real money is a mistake.
+pub(super) fn settings(mut config: Config) -> Result<Config, ConfigError> {
+    if let Some(name) = production_variable(&config) {
+        return Err(ConfigError::wrong(
+            &name,
+            "is set, and a sandbox must not run with production credentials",
+            &format!("env -u {name} dream-bff serve --sandbox"),
+        ));
+    }
+    let database = config.storage.data_dir.join("sandbox.db");
+    config.storage.database_url = Some(DatabaseUrl::at(database));
+    let port = config.http.listen().port();
+    config.http.listen.get_or_insert(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port));
+    config.security.jwt_secret.get_or_insert_with(|| Secret::new(JWT_SECRET.to_owned()));
+    config.wechat.appid = Some(WechatSim::APPID.to_owned());
+    config.wechat.secret = Some(Secret::new(WechatSim::SECRET.to_owned()));
+    Ok(config)
+}
+
+/// Points the settings at running simulators.
+///
+/// # Errors
+/// Never for addresses that the simulators give.
+pub(super) fn point_at(config: &mut Config, sandbox: &Sandbox) -> Result<(), ConfigError> {
+    let base = |text: String| {
+        text.parse::<BaseUrl>().map_err(|problem| ConfigError::wrong("sandbox", &problem, "http://127.0.0.1:1"))
+    };
+    config.wechat.api_base = base(sandbox.wechat().base())?;
+    config.image_api.base = base(sandbox.image_api().base())?;
+    config.image_api.key = Some(Secret::new(sandbox.image_api().api_key().to_owned()));
+    Ok(())
+}
+
+fn production_variable(config: &Config) -> Option<String> {
+    let in_environment = std::env::vars_os().find_map(|(name, value)| {
+        let name = name.into_string().ok()?;
+        let is_production = PRODUCTION_VARIABLES.iter().any(|prefix| {
+            if prefix.ends_with('_') { name.starts_with(prefix) } else { name == *prefix }
+        });
+        (is_production && !value.is_empty()).then_some(name)
+    });
+    in_environment.or_else(|| config.wechat.secret.is_some().then(|| "WECHAT_SECRET".to_owned()))
+}
+
+/// What a newcomer may do next, ready to paste.
+pub(super) fn banner(base: &str) -> String {
+    format!(
+        r#"
+  ==========================================================================
+   SANDBOX: simulated WeChat and image API, demo data. Never for real users.
+  ==========================================================================
+
+   API documents   {base}/api/docs
+   Control page    {base}{control}
+
+   Paste these three lines into another terminal:
+
+   TOKEN=$(curl -s {base}/v1/auth/wechat-login -H 'Content-Type: application/json' -d '{{"code":"dev-alice"}}' | grep -o '"token":"[^"]*' | cut -d'"' -f4); echo "token: $TOKEN"
+   JOB=$(curl -s {base}/v1/proxy/images/generate -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' -d '{{"prompt":"月光下的山水，水墨画"}}' | grep -o '"jobId":"[^"]*' | cut -d'"' -f4); echo "job: $JOB"
+   until URL=$(curl -s {base}/v1/proxy/jobs/$JOB -H "Authorization: Bearer $TOKEN" | grep -o 'http[^"]*png'); do sleep 1; done; curl -s -o dream.png "$URL" && echo "picture: dream.png"
+"#,
+        control = Sandbox::CONTROL_PATH
+    )
+}
