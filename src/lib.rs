@@ -18,3 +18,4 @@
 pub mod app;
 pub mod base;
 pub mod http;
+pub mod server;
