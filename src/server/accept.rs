@@ -201,3 +201,6 @@ impl<E: Endpoint<Output = Response>> Connections<E> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
