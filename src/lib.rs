@@ -25,3 +25,4 @@ pub mod features;
 pub mod http;
 pub mod jobs;
 pub mod sandbox;
+pub mod server;

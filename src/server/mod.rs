@@ -1,0 +1,18 @@
+//! Everything between the socket and the handlers: accept loop, middleware, errors, shutdown.
+//!
+//! [`serve`] owns the sockets; [`Stack`] wraps the routes in what every answer needs.
+
+mod accept;
+mod access_log;
+mod body_limit;
+mod client_io;
+mod compression;
+mod paths;
+mod render;
+mod request_id;
+pub mod shutdown;
+mod stack;
+
+pub use accept::{AcceptSettings, bind, serve};
+pub use paths::PathTable;
+pub use stack::{Stack, StackSettings};
