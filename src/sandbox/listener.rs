@@ -33,7 +33,7 @@ const MAX_CONNECTIONS: usize = 8192;
 /// Longest request body: 12 MB of image as base64.
 const MAX_BODY: usize = 17 * 1024 * 1024;
 /// Pieces in which a huge answer is streamed.
-const FILLING: [u8; 64 * 1024] = [b' '; 64 * 1024];
+static FILLING: [u8; 64 * 1024] = [b' '; 64 * 1024];
 
 /// One call, read completely.
 pub(super) struct Call {

@@ -13,6 +13,8 @@ mod listener;
 mod picture;
 mod plan;
 mod tasks;
+#[cfg(test)]
+mod testing;
 mod wechat;
 
 use std::io;

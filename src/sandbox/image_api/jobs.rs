@@ -136,10 +136,9 @@ impl Jobs {
     ) -> Result<(JobView, bool), Refused> {
         let mut inner = self.inner.lock();
         let key = new.idempotency_key.map(|key| (new.tenant.clone(), key));
-        if let Some(known) = key.as_ref().and_then(|key| inner.by_key.get(key)) {
-            if let Some(job) = inner.by_id.get(known) {
-                return Ok((job.clone(), false));
-            }
+        let known = key.as_ref().and_then(|key| inner.by_key.get(key));
+        if let Some(job) = known.and_then(|id| inner.by_id.get(id)) {
+            return Ok((job.clone(), false));
         }
         let limit = usize::try_from(concurrency).unwrap_or(usize::MAX);
         if limit > 0 && inner.unfinished(&new.tenant) >= limit {

@@ -61,6 +61,7 @@ pub(super) fn error(status: StatusCode, message: &str) -> Reply {
         400..=499 => ("invalid_request_error", "invalid_request"),
         _ => ("server_error", "server_error"),
     };
-    let body = json!({ "error": { "message": message, "type": kind, "param": null, "code": code } });
+    let body =
+        json!({ "error": { "message": message, "type": kind, "param": null, "code": code } });
     super::routes::with_retry_after(Reply::json(status, &body))
 }

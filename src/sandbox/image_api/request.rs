@@ -92,9 +92,7 @@ pub(super) fn parse_openai(body: &Value) -> Result<PictureRequest, String> {
     } else {
         size.split_once('x')
             .and_then(|(width, height)| Some((width.parse().ok()?, height.parse().ok()?)))
-            .filter(|(width, height)| {
-                (64..=4096).contains(width) && (64..=4096).contains(height)
-            })
+            .filter(|(width, height)| (64..=4096).contains(width) && (64..=4096).contains(height))
             .ok_or("size must be auto or like 1024x1024")?
     };
     Ok(PictureRequest {

@@ -10,6 +10,8 @@ use super::{Drawing, Scene};
 pub(super) struct Landscape {
     sky: Sky,
     ridges: Vec<Ridge>,
+    /// The row from which on the ridges hide the sky.
+    closed_from: i64,
     water: Option<Water>,
     height: i64,
 }
@@ -67,11 +69,14 @@ impl Landscape {
             above: vec![[0; 3]; usize::try_from(width).unwrap_or_default()],
             shift: vec![0; usize::try_from(width).unwrap_or_default()],
         });
-        Self { sky, ridges, water, height }
+        let closed_from = Ridge::closed_from(&ridges);
+        Self { sky, ridges, closed_from, water, height }
     }
 
     fn dry_row(&mut self, y: i64, row: &mut [Color]) {
-        self.sky.row(y, row);
+        if y < self.closed_from {
+            self.sky.row(y, row);
+        }
         for ridge in &self.ridges {
             ridge.paint(y, row);
         }

@@ -30,14 +30,8 @@ enum Scene {
     Abstract,
 }
 
-const SCENES: [Scene; 6] = [
-    Scene::Mountains,
-    Scene::Forest,
-    Scene::Dunes,
-    Scene::Sea,
-    Scene::Planet,
-    Scene::Abstract,
-];
+const SCENES: [Scene; 6] =
+    [Scene::Mountains, Scene::Forest, Scene::Dunes, Scene::Sea, Scene::Planet, Scene::Abstract];
 
 /// Words that choose the scene; the first that occurs wins.
 const SCENE_WORDS: [(&str, Scene); 28] = [

@@ -8,6 +8,8 @@ use super::palette::{Color, Palette, mix};
 #[derive(Debug)]
 pub(super) struct Ridge {
     top: Vec<i64>,
+    /// From here down a nearer ridge covers this one.
+    hidden: Vec<i64>,
     /// Light on the slope, −128 to 128.
     slope: Vec<i64>,
     /// Where snow ends, per column; below `top` there is none.
@@ -42,7 +44,16 @@ impl Ground<'_> {
             Scene::Planet => dice.between(1, 3),
             Scene::Abstract => 0,
         };
-        (0..count).map(|number| self.ridge(number, count, dice)).collect()
+        let mut ridges: Vec<Ridge> =
+            (0..count).map(|number| self.ridge(number, count, dice)).collect();
+        let mut nearer = vec![i64::MAX; usize::try_from(self.width).unwrap_or_default()];
+        for ridge in ridges.iter_mut().rev() {
+            ridge.hidden.clone_from(&nearer);
+            for (nearer, top) in nearer.iter_mut().zip(&ridge.top) {
+                *nearer = (*nearer).min(*top);
+            }
+        }
+        ridges
     }
 
     fn ridge(&self, number: i64, count: i64, dice: &mut Dice) -> Ridge {
@@ -57,12 +68,9 @@ impl Ground<'_> {
                 unit * (46 - near * 10 / 256) / 100,
                 7,
             ),
-            Scene::Forest => (
-                self.horizon + room * near / 256 * 4 / 5,
-                unit * 14 / 100,
-                unit * 50 / 100,
-                4,
-            ),
+            Scene::Forest => {
+                (self.horizon + room * near / 256 * 4 / 5, unit * 14 / 100, unit * 50 / 100, 4)
+            }
             Scene::Dunes => (
                 self.horizon + room * near / 256 * 7 / 10,
                 unit * (8 + near * 9 / 256) / 100,
@@ -70,12 +78,9 @@ impl Ground<'_> {
                 1,
             ),
             Scene::Sea => (self.horizon, unit * dice.between(5, 12) / 100, unit * 38 / 100, 6),
-            Scene::Planet | Scene::Abstract => (
-                self.horizon + room * near / 256 * 2 / 3,
-                unit * 12 / 100,
-                unit * 40 / 100,
-                6,
-            ),
+            Scene::Planet | Scene::Abstract => {
+                (self.horizon + room * near / 256 * 2 / 3, unit * 12 / 100, unit * 40 / 100, 6)
+            }
         };
         let mut top = self.crest(dice, base, rise, cell, octaves);
         if self.scene == Scene::Sea {
@@ -89,6 +94,7 @@ impl Ground<'_> {
         }
         let haze = self.palette.sky[3];
         Ridge {
+            hidden: Vec::new(),
             top,
             slope,
             snow,
@@ -104,10 +110,8 @@ impl Ground<'_> {
     fn crest(&self, dice: &mut Dice, base: i64, rise: i64, cell: i64, octaves: u32) -> Vec<i64> {
         let mut hills = vec![0; usize::try_from(self.width).unwrap_or_default()];
         for octave in 0..octaves {
-            let size = (cell >> octave).max(2);
-            let amplitude = (rise * 16) * 100 / [150, 290, 560, 1150, 2400, 5000, 10_000][usize::try_from(octave).unwrap_or_default().min(6)];
-            // A row of its own per octave, at a place of its own.
-            Noise::new(dice.seed(), size, 1).add(0, amplitude, &mut hills);
+            let amplitude = (rise * 32 / 3) >> octave;
+            Noise::new(dice.seed(), (cell >> octave).max(2), 1).add(0, amplitude, &mut hills);
         }
         hills.iter().map(|hill| base * 16 - hill + rise * 4).collect()
     }
@@ -136,15 +140,20 @@ impl Ground<'_> {
 
     /// Slopes towards the light are bright.
     fn light(&self, top: &[i64], unit: i64) -> Vec<i64> {
-        let step = usize::try_from((unit / 60).max(1)).unwrap_or(1);
+        if matches!(self.scene, Scene::Forest | Scene::Planet) {
+            return vec![0; top.len()];
+        }
+        let step = usize::try_from((unit / 40).max(1)).unwrap_or(1);
         let last = top.len().saturating_sub(1);
-        let span = (unit / 60).max(1) * 2;
+        let span = (unit / 40).max(1) * 2;
+        let turn = (self.width / 6).max(1);
         (0..top.len())
             .zip(0..)
             .map(|(x, column)| {
                 let rise = top[x.saturating_sub(step)] - top[(x + step).min(last)];
-                let side: i64 = if column < self.light_x { 1 } else { -1 };
-                -(rise * 7 / span * side).clamp(-128, 128)
+                // Below the light itself the side changes gradually, or a seam would show.
+                let side = ((self.light_x - column) * 256 / turn).clamp(-256, 256);
+                (rise * -7 / span * side / 256).clamp(-110, 110)
             })
             .collect()
     }
@@ -174,12 +183,20 @@ fn plant(top: &mut [i64], dice: &mut Dice, tall: i64) {
 }
 
 impl Ridge {
+    /// The row from which on no column shows anything behind `ridges`.
+    pub(super) fn closed_from(ridges: &[Self]) -> i64 {
+        let Some(farthest) = ridges.first() else { return i64::MAX };
+        let columns = farthest.top.iter().zip(&farthest.hidden);
+        let lowest = columns.map(|(top, nearer)| *top.min(nearer)).max().unwrap_or(i64::MAX);
+        lowest / 16 + 1
+    }
+
     pub(super) fn paint(&self, y: i64, row: &mut [Color]) {
         let below = (y + 1) * 16;
-        let columns = self.top.iter().zip(&self.slope).zip(&self.snow);
-        for (pixel, ((top, slope), snow)) in row.iter_mut().zip(columns) {
+        let columns = self.top.iter().zip(&self.hidden).zip(&self.slope).zip(&self.snow);
+        for (pixel, (((top, hidden), slope), snow)) in row.iter_mut().zip(columns) {
             let covered = (below - top).clamp(0, 16) * 16;
-            if covered == 0 {
+            if covered == 0 || y * 16 >= *hidden {
                 continue;
             }
             let deep = (below - top) / 16;
@@ -189,7 +206,7 @@ impl Ridge {
                 color = mix(color, self.highlight, 215);
             }
             // Light fades with depth, so that the crest looks sharp.
-            let light = slope * (256 - (deep * 200 / self.depth).min(200)) / 256;
+            let light = slope * (256 - (deep * 1000 / self.depth).min(256)) / 256;
             color = if light > 0 {
                 mix(color, self.highlight, light)
             } else {

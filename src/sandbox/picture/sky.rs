@@ -133,7 +133,7 @@ impl Sky {
         for (x, pixel) in (0..).zip(row.iter_mut()) {
             let right: i64 = x - body.x;
             let away = right * right + down * down;
-            let glow = body.glow * body.reach / (body.reach + away);
+            let glow = body.glow * body.reach / (body.reach + away).max(1);
             *pixel = add(*pixel, self.palette.light, glow * glow / 256);
             // Half a pixel of soft edge on both sides.
             let inside = ((square - away) * 128 / body.radius.max(1) + 128).clamp(0, 256);

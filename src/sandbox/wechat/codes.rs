@@ -42,7 +42,8 @@ impl Codes {
     /// A new code for an openid or a phone number.
     pub(super) fn issue(&self, kind: Kind, subject: &str, now: UnixMillis, rng: &Rng) -> String {
         let code = format!("0{}", rng.token::<23>());
-        let issued = Issued { kind, subject: subject.to_owned(), until: now.plus_seconds(LIFETIME) };
+        let issued =
+            Issued { kind, subject: subject.to_owned(), until: now.plus_seconds(LIFETIME) };
         self.issued.insert(code.clone(), issued);
         code
     }

@@ -155,7 +155,8 @@ impl WechatSim {
             _ => "error",
         };
         let now = self.clock.now().seconds();
-        let rid = format!("{now:x}-{:08x}-{:08x}", self.rng.below(1 << 32), self.rng.below(1 << 32));
+        let rid =
+            format!("{now:x}-{:08x}-{:08x}", self.rng.below(1 << 32), self.rng.below(1 << 32));
         json!({ "errcode": code, "errmsg": format!("{text}, rid: {rid}") })
     }
 
