@@ -8,6 +8,7 @@
 //! | [`server`] | sockets, accept loop, middleware, error rendering, health, shutdown |
 //! | [`sandbox`] | simulators of WeChat and the image API; imports `base` only |
 //! | [`features`] | what the product does, a folder per feature: api → service → store, model |
+//! | [`jobs`] | periodic tasks, supervised; knows no feature |
 //! | [`http`] | the vocabulary of handlers: errors, bodies, client address |
 //! | [`app`] | everything long-lived, built once |
 //! | [`clients`] | WeChat and the image API, over bounded threads |

@@ -28,7 +28,10 @@ where
     pub fn new(max: u64, life: Duration) -> Self {
         let hasher = RandomState::new();
         Self {
-            kept: Cache::builder().max_capacity(max).time_to_live(life).build_with_hasher(hasher.clone()),
+            kept: Cache::builder()
+                .max_capacity(max)
+                .time_to_live(life)
+                .build_with_hasher(hasher.clone()),
             hasher,
             invalidations: (0..STRIPES).map(|_| AtomicU64::new(0)).collect(),
         }

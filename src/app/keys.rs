@@ -37,9 +37,15 @@ impl From<Unspecified> for KeyError {
 impl Keys {
     /// # Errors
     /// [`KeyError`].
-    pub fn new(current: &Secret<String>, previous: Option<&Secret<String>>) -> Result<Self, KeyError> {
-        let all: Vec<&[u8]> =
-            [Some(current), previous].into_iter().flatten().map(|secret| secret.expose().as_bytes()).collect();
+    pub fn new(
+        current: &Secret<String>,
+        previous: Option<&Secret<String>>,
+    ) -> Result<Self, KeyError> {
+        let all: Vec<&[u8]> = [Some(current), previous]
+            .into_iter()
+            .flatten()
+            .map(|secret| secret.expose().as_bytes())
+            .collect();
         Ok(Self {
             signing: EncodingKey::from_secret(current.expose().as_bytes()),
             verifying: all.iter().map(|secret| DecodingKey::from_secret(secret)).collect(),
@@ -66,7 +72,11 @@ impl Keys {
         let nonce: [u8; NONCE_LEN] = rng.bytes();
         let mut sealed = plain.to_vec();
         let key = self.sealing.first().ok_or(KeyError)?;
-        key.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(context.as_bytes()), &mut sealed)?;
+        key.seal_in_place_append_tag(
+            Nonce::assume_unique_for_key(nonce),
+            Aad::from(context.as_bytes()),
+            &mut sealed,
+        )?;
         let mut out = nonce.to_vec();
         out.append(&mut sealed);
         Ok(out)
@@ -79,7 +89,8 @@ impl Keys {
         self.sealing.iter().find_map(|key| {
             let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
             let mut buffer = sealed.to_vec();
-            let plain = key.open_in_place(nonce, Aad::from(context.as_bytes()), &mut buffer).ok()?;
+            let plain =
+                key.open_in_place(nonce, Aad::from(context.as_bytes()), &mut buffer).ok()?;
             Some(plain.to_vec())
         })
     }

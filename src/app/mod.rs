@@ -81,8 +81,10 @@ impl App {
     /// # Errors
     /// [`StartError`]. Settings that are not set stand empty: whoever serves checks them before.
     pub fn open(config: &Config, clock: Clock, rng: Rng) -> Result<Arc<Self>, StartError> {
-        let wechat = WechatClient::new(wechat_settings(config), clock.clone()).map_err(StartError::Client)?;
-        let image_api = ImageApiClient::new(image_api_settings(config)).map_err(StartError::Client)?;
+        let wechat = WechatClient::new(wechat_settings(config), clock.clone())
+            .map_err(StartError::Client)?;
+        let image_api =
+            ImageApiClient::new(image_api_settings(config)).map_err(StartError::Client)?;
         let nothing = Secret::new(String::new());
         let secret = config.security.jwt_secret.as_ref().unwrap_or(&nothing);
         let keys = Keys::new(secret, config.security.jwt_secret_previous.as_ref())?;

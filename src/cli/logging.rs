@@ -12,8 +12,13 @@ use crate::config::{ConfigError, LogConfig};
 /// # Errors
 /// When the filter cannot be understood.
 pub(super) fn start(config: &LogConfig) -> Result<(), ConfigError> {
-    let filter = EnvFilter::try_new(&config.rust_log)
-        .map_err(|err| ConfigError::wrong("RUST_LOG", &format!("cannot be understood ({err})"), "RUST_LOG=info,access=warn"))?;
+    let filter = EnvFilter::try_new(&config.rust_log).map_err(|err| {
+        ConfigError::wrong(
+            "RUST_LOG",
+            &format!("cannot be understood ({err})"),
+            "RUST_LOG=info,access=warn",
+        )
+    })?;
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
     match config.log_format {
         LogFormat::Pretty => lines.with_ansi(io::stderr().is_terminal()).init(),

@@ -11,7 +11,12 @@ pub(super) fn run(args: &MigrateArgs) -> Result<(), Box<dyn Error>> {
     let path = args.storage.database_path();
     if args.dry_run {
         let status = migration_status(&path)?;
-        println!("{}: schema {}, this program has {}", path.display(), status.current, status.latest);
+        println!(
+            "{}: schema {}, this program has {}",
+            path.display(),
+            status.current,
+            status.latest
+        );
         for name in &status.pending {
             println!("would apply {name}");
         }

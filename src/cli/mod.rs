@@ -14,6 +14,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
+use crate::base::error_chain::error_chain;
 use crate::config::parse::{ignore_empty_variables, load_dotenv, one_line};
 use crate::config::{Config, ConfigError, StorageConfig};
 
@@ -104,7 +105,8 @@ fn parse() -> Result<Cli, ExitCode> {
     };
     load_dotenv().map_err(|err| refuse(&err))?;
     let command = ignore_empty_variables(Cli::command());
-    let matches = command.clone().try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches));
+    let matches =
+        command.clone().try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches));
     matches.map_err(|err| match one_line(&command, &err) {
         Some(bad) => refuse(&bad),
         // Help and version come this way too, with exit code 0.
@@ -115,18 +117,7 @@ fn parse() -> Result<Cli, ExitCode> {
 /// One line on standard error, with the whole chain of causes.
 #[expect(clippy::print_stderr, reason = "the command line talks to a person")]
 fn complain(err: &(dyn Error + 'static)) {
-    let mut line = String::from("dream-bff: ");
-    let mut last = String::new();
-    for cause in std::iter::successors(Some(err), |err| err.source()) {
-        let text = cause.to_string();
-        // Transparent errors repeat their source's text.
-        if text != last {
-            line.push_str(if last.is_empty() { "" } else { ": " });
-            line.push_str(&text);
-            last = text;
-        }
-    }
-    eprintln!("{line}");
+    eprintln!("dream-bff: {}", error_chain(err));
 }
 
 #[expect(clippy::print_stdout, reason = "this is the output")]
@@ -161,9 +152,13 @@ mod tests {
         assert!(!line.contains('\n'), "{line}");
 
         let line = refused(&["dream-bff", "serve", "--log-format", "xml"]);
-        assert_eq!(line, "LOG_FORMAT has a bad value: \"xml\" is none of pretty, json; example: LOG_FORMAT=pretty");
+        assert_eq!(
+            line,
+            "LOG_FORMAT has a bad value: \"xml\" is none of pretty, json; example: LOG_FORMAT=pretty"
+        );
 
-        let line = refused(&["dream-bff", "serve", "--wechat-api-base", "http://api.weixin.qq.com"]);
+        let line =
+            refused(&["dream-bff", "serve", "--wechat-api-base", "http://api.weixin.qq.com"]);
         assert!(line.contains("plain http is allowed on this machine only"), "{line}");
     }
 }

@@ -15,7 +15,8 @@ use crate::features;
 #[expect(clippy::print_stdout, reason = "this is the output")]
 pub(super) fn run() -> Result<(), Box<dyn Error>> {
     // The document hangs on the handlers, and they on an App: a small one that is thrown away.
-    let dir = std::env::temp_dir().join(format!("dream-bff-openapi-{}", Rng::system().token::<8>()));
+    let dir =
+        std::env::temp_dir().join(format!("dream-bff-openapi-{}", Rng::system().token::<8>()));
     let document = document(&dir);
     let cleaned = std::fs::remove_dir_all(&dir);
     println!("{}", document?);

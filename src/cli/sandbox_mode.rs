@@ -43,7 +43,8 @@ pub(super) fn settings(mut config: Config) -> Result<Config, ConfigError> {
 /// Never for addresses that the simulators give.
 pub(super) fn point_at(config: &mut Config, sandbox: &Sandbox) -> Result<(), ConfigError> {
     let base = |text: String| {
-        text.parse::<BaseUrl>().map_err(|problem| ConfigError::wrong("sandbox", &problem, "http://127.0.0.1:1"))
+        text.parse::<BaseUrl>()
+            .map_err(|problem| ConfigError::wrong("sandbox", &problem, "http://127.0.0.1:1"))
     };
     config.wechat.api_base = base(sandbox.wechat().base())?;
     config.image_api.base = base(sandbox.image_api().base())?;

@@ -21,7 +21,8 @@ use crate::{features, jobs};
 const BLOCKING_THREADS: usize = 16;
 
 /// The demo data of a sandbox.
-const SANDBOX_SEED: seed::SeedOptions = seed::SeedOptions { users: 100, images: 500, templates: 36, seed: 42, balance: 100 };
+const SANDBOX_SEED: seed::SeedOptions =
+    seed::SeedOptions { users: 100, images: 500, templates: 36, seed: 42, balance: 100 };
 
 pub(super) fn run(args: ServeArgs) -> Result<(), Box<dyn Error>> {
     let config = if args.sandbox {
@@ -31,7 +32,8 @@ pub(super) fn run(args: ServeArgs) -> Result<(), Box<dyn Error>> {
         args.config
     };
     start_logs(&config.log)?;
-    let runtime = Builder::new_multi_thread().enable_all().max_blocking_threads(BLOCKING_THREADS).build()?;
+    let runtime =
+        Builder::new_multi_thread().enable_all().max_blocking_threads(BLOCKING_THREADS).build()?;
     if args.sandbox { run_sandbox(&runtime, config) } else { run_server(&runtime, config, None) }
 }
 
@@ -48,7 +50,11 @@ fn run_sandbox(runtime: &Runtime, mut config: Config) -> Result<(), Box<dyn Erro
     done
 }
 
-fn run_server(runtime: &Runtime, config: Config, sandbox: Option<&Sandbox>) -> Result<(), Box<dyn Error>> {
+fn run_server(
+    runtime: &Runtime,
+    config: Config,
+    sandbox: Option<&Sandbox>,
+) -> Result<(), Box<dyn Error>> {
     let is_fresh = !config.storage.database_path().exists();
     let app = App::open(&config, Clock::system(), Rng::system())?;
     if sandbox.is_some() && is_fresh {
@@ -76,6 +82,9 @@ async fn serve(app: &Arc<App>, config: &Config, sandbox: Option<&Sandbox>) -> io
     }
     server::serve(listener, Arc::new(endpoint), server::accept_settings(config), stop).await;
     // Tasks are short; one that hangs must not keep the process.
-    let _ = tokio::time::timeout(Duration::from_secs(5), async { while tasks.join_next().await.is_some() {} }).await;
+    let _ = tokio::time::timeout(Duration::from_secs(5), async {
+        while tasks.join_next().await.is_some() {}
+    })
+    .await;
     Ok(())
 }

@@ -34,6 +34,10 @@ pub struct StorageConfig {
     #[arg(long, env = "DB_SLOW_MS", default_value_t = 200, value_parser = clap::value_parser!(u64).range(1..=60_000))]
     pub db_slow_ms: u64,
 
+    /// Below this much free disk space the server says that it is not ready, in MiB (0–1000000).
+    #[arg(long, env = "MIN_FREE_DISK_MIB", default_value_t = 200, value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
+    pub min_free_disk_mib: u32,
+
     /// Users kept in memory, ready to send (100–10000000).
     #[arg(long, env = "USER_CACHE_MAX", default_value_t = 50_000, value_parser = clap::value_parser!(u64).range(100..=10_000_000))]
     pub user_cache_max: u64,

@@ -63,6 +63,11 @@ impl FromStr for PublicUrl {
 pub struct DatabaseUrl(PathBuf);
 
 impl DatabaseUrl {
+    /// The SQLite file at `path`.
+    pub fn at(path: PathBuf) -> Self {
+        Self(path)
+    }
+
     /// The database file.
     pub fn path(&self) -> &Path {
         &self.0

@@ -211,3 +211,13 @@ impl fmt::Debug for Db {
 
 #[cfg(test)]
 mod tests;
+
+/// The schema that this program has.
+pub fn schema_version() -> i64 {
+    migrate::latest(migrate::ALL)
+}
+
+/// The SQLite that is compiled in.
+pub fn sqlite_version() -> &'static str {
+    rusqlite::version()
+}

@@ -27,7 +27,9 @@ pub fn api(app: &Arc<App>) -> OpenApiService<impl OpenApi + 'static, ()> {
         users::UsersApi { app: Arc::clone(app) },
         proxy::ProxyApi { app: Arc::clone(app) },
     );
-    OpenApiService::new(apis, "dream-bff", env!("CARGO_PKG_VERSION")).description(DESCRIPTION).server(API_BASE)
+    OpenApiService::new(apis, "dream-bff", env!("CARGO_PKG_VERSION"))
+        .description(DESCRIPTION)
+        .server(API_BASE)
 }
 
 /// What the features need to know from the database before the first request.
@@ -49,7 +51,12 @@ pub fn periodic() -> Vec<Periodic> {
         Periodic {
             name: "limits.sweep",
             every: Duration::from_secs(60),
-            run: |app| Box::pin(async move { Ok(app.limits.sweep()) }),
+            run: |app| {
+                Box::pin(async move {
+                    app.limits.sweep();
+                    Ok(())
+                })
+            },
         },
     ]
 }

@@ -27,9 +27,10 @@ impl From<WechatError> for ApiError {
             WechatError::UserBlocked => ErrorCode::Forbidden,
             WechatError::Misconfigured { .. } | WechatError::TokenDead => ErrorCode::InternalError,
             WechatError::Call(CallError::Overloaded) => ErrorCode::ServiceOverload,
-            WechatError::Busy | WechatError::Refused { .. } | WechatError::Garbled | WechatError::Call(_) => {
-                ErrorCode::WechatUnavailable
-            }
+            WechatError::Busy
+            | WechatError::Refused { .. }
+            | WechatError::Garbled
+            | WechatError::Call(_) => ErrorCode::WechatUnavailable,
         };
         Self::new(code).caused_by(err)
     }

@@ -56,7 +56,10 @@ impl JobBoard {
     /// supervisor is gone.
     pub fn stuck(&self) -> Option<&'static str> {
         let tasks = self.tasks.lock();
-        tasks.iter().find(|entry| entry.since.elapsed() > entry.state.every * 3).map(|entry| entry.state.name)
+        tasks
+            .iter()
+            .find(|entry| entry.since.elapsed() > entry.state.every * 3)
+            .map(|entry| entry.state.name)
     }
 }
 
@@ -66,7 +69,9 @@ mod tests {
 
     #[test]
     fn a_task_that_does_not_come_round_is_named() {
-        let board = JobBoard::new([("quick", Duration::ZERO), ("slow", Duration::from_secs(3600))].into_iter());
+        let board = JobBoard::new(
+            [("quick", Duration::ZERO), ("slow", Duration::from_secs(3600))].into_iter(),
+        );
         assert_eq!(board.stuck(), Some("quick"));
         board.ran("slow", Duration::from_millis(3), Some("down".to_owned()));
         let slow = board.all().remove(1);

@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
 use crate::base::clock::Stopwatch;
+use crate::base::error_chain::error_chain;
 
 /// What a run comes to.
 pub type RunResult = Result<(), Box<dyn Error + Send + Sync>>;
@@ -38,19 +39,27 @@ pub struct Periodic {
 }
 
 /// Starts all `tasks`; each runs for the first time after one interval. They end with `stop`.
-pub fn start(app: &Arc<App>, tasks: &[Periodic], stop: &CancellationToken) -> (Arc<JobBoard>, JoinSet<()>) {
+pub fn start(
+    app: &Arc<App>,
+    tasks: &[Periodic],
+    stop: &CancellationToken,
+) -> (Arc<JobBoard>, JoinSet<()>) {
     let board = Arc::new(JobBoard::new(tasks.iter().map(|task| (task.name, task.every))));
     let mut running = JoinSet::new();
     for task in tasks.iter().copied() {
         let (app, board, stop) = (Arc::clone(app), Arc::clone(&board), stop.clone());
         running.spawn(async move {
             // A run under way is awaited: it is short and may hold something open.
-            while stop.run_until_cancelled(tokio::time::sleep(pause(&app, task.every))).await.is_some() {
+            while stop
+                .run_until_cancelled(tokio::time::sleep(pause(&app, task.every)))
+                .await
+                .is_some()
+            {
                 let since = Stopwatch::start();
                 let outcome = AssertUnwindSafe((task.run)(Arc::clone(&app))).catch_unwind().await;
                 let problem = match outcome {
                     Ok(Ok(())) => None,
-                    Ok(Err(err)) => Some(chain(&*err)),
+                    Ok(Err(err)) => Some(error_chain(&*err)),
                     Err(_) => Some("it panicked".to_owned()),
                 };
                 if let Some(problem) = &problem {
@@ -66,8 +75,4 @@ pub fn start(app: &Arc<App>, tasks: &[Periodic], stop: &CancellationToken) -> (A
 fn pause(app: &App, every: Duration) -> Duration {
     let tenth = u64::try_from(every.as_millis() / 10).unwrap_or(u64::MAX);
     every + Duration::from_millis(app.rng.below(tenth))
-}
-
-fn chain(err: &(dyn Error + 'static)) -> String {
-    std::iter::successors(Some(err), |err| err.source()).map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

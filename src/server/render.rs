@@ -12,6 +12,7 @@ use poem_openapi::error::{ParseParamError, ParsePathError};
 use serde_json::Value;
 
 use super::paths::PathTable;
+use crate::base::error_chain::error_chain;
 use crate::base::time::UnixMillis;
 use crate::http::{ApiError, ErrorBody, ErrorCode, RequestContext};
 
@@ -127,7 +128,7 @@ impl Failed<'_> {
         let request_id = self.context.request_id();
         let path = self.uri.path();
         if code.status().is_server_error() {
-            let error = chain(err);
+            let error = error_chain(err);
             tracing::error!(
                 request.id = request_id,
                 path,
@@ -136,7 +137,7 @@ impl Failed<'_> {
                 "request failed"
             );
         } else if tracing::enabled!(tracing::Level::DEBUG) {
-            let error = chain(err);
+            let error = error_chain(err);
             tracing::debug!(request.id = request_id, path, code = code.name(), error, "refused");
         }
     }
@@ -169,21 +170,4 @@ fn challenge(code: ErrorCode) -> Option<&'static str> {
         _ if code.status() == StatusCode::UNAUTHORIZED => Some("Bearer"),
         _ => None,
     }
-}
-
-/// The error and its causes, outermost first. poem's wrapper repeats its source; said once here.
-fn chain(err: &(dyn Error + 'static)) -> String {
-    let mut text = err.to_string();
-    let mut last = text.clone();
-    let mut cause = err.source();
-    while let Some(err) = cause {
-        let next = err.to_string();
-        if next != last {
-            text.push_str(": ");
-            text.push_str(&next);
-        }
-        last = next;
-        cause = err.source();
-    }
-    text
 }

@@ -105,7 +105,10 @@ impl AuthApi {
     /// with one token, one wins. A token that was spent before ends its whole session.
     /// Errors: `INVALID_TOKEN` (unknown), `TOKEN_EXPIRED`, `TOKEN_REVOKED`, `USER_BANNED`.
     #[oai(path = "/refresh-token", method = "post", operation_id = "refreshToken")]
-    async fn refresh(&self, body: JsonBody<RefreshRequest>) -> Result<Json<RefreshResponse>, ApiError> {
+    async fn refresh(
+        &self,
+        body: JsonBody<RefreshRequest>,
+    ) -> Result<Json<RefreshResponse>, ApiError> {
         let pair = service::refresh(&self.app, &body.0.refresh_token).await?;
         Ok(Json(pair.into()))
     }
@@ -132,7 +135,11 @@ impl AuthApi {
     #[oai(path = "/check", method = "get", operation_id = "checkToken")]
     async fn check(&self, user: UserAuth) -> Json<CheckResponse> {
         let current = user.current();
-        Json(CheckResponse { valid: true, user_id: current.user_id.0, expires_at: current.expires_at.rfc3339() })
+        Json(CheckResponse {
+            valid: true,
+            user_id: current.user_id.0,
+            expires_at: current.expires_at.rfc3339(),
+        })
     }
 }
 

@@ -7,8 +7,8 @@ use sha2::{Digest, Sha256};
 use super::model::{
     ACCESS_LIFE_S, AuthError, CurrentUser, REFRESH_LIFE_S, RefreshHash, SessionId, TokenPair,
 };
-use super::token::{self, Grant};
 use super::store;
+use super::token::{self, Grant};
 use crate::app::{Account, App};
 use crate::base::ids::UserId;
 use crate::base::time::UnixMillis;
@@ -25,7 +25,11 @@ pub struct NewSession {
 impl NewSession {
     /// Draws the ids.
     pub fn draw(app: &App) -> Self {
-        Self { session_id: SessionId(app.rng.token::<16>()), refresh: app.rng.token::<32>(), now: app.clock.now() }
+        Self {
+            session_id: SessionId(app.rng.token::<16>()),
+            refresh: app.rng.token::<32>(),
+            now: app.clock.now(),
+        }
     }
 
     /// Stores the session within the login's transaction and says which version its tokens carry.
@@ -39,7 +43,14 @@ impl NewSession {
         }
         store::insert_session(tx, &self.session_id, user_id, self.now)?;
         let expires_at = self.now.plus_seconds(REFRESH_LIFE_S);
-        store::insert_refresh(tx, &hash(&self.refresh), &self.session_id, user_id, self.now, expires_at)?;
+        store::insert_refresh(
+            tx,
+            &hash(&self.refresh),
+            &self.session_id,
+            user_id,
+            self.now,
+            expires_at,
+        )?;
         Ok(account.token_version)
     }
 
@@ -79,7 +90,9 @@ pub async fn refresh(app: &App, text: &str) -> Result<TokenPair, AuthError> {
     let old = hash(text);
     let next = app.rng.token::<32>();
     let next_hash = hash(&next);
-    let known = app.db.read_inline("auth.refresh_known", |tx| Ok::<_, AuthError>(store::refresh(tx, &old)?))?;
+    let known = app
+        .db
+        .read_inline("auth.refresh_known", |tx| Ok::<_, AuthError>(store::refresh(tx, &old)?))?;
     let known = known.ok_or(AuthError::Invalid)?;
     if known.is_spent {
         end_session(app, &known.session_id, None).await?;
@@ -101,7 +114,14 @@ pub async fn refresh(app: &App, text: &str) -> Result<TokenPair, AuthError> {
                 return Err(AuthError::Revoked);
             }
             let expires_at = now.plus_seconds(REFRESH_LIFE_S);
-            store::insert_refresh(tx, &next_hash, &current.session_id, current.user_id, now, expires_at)?;
+            store::insert_refresh(
+                tx,
+                &next_hash,
+                &current.session_id,
+                current.user_id,
+                now,
+                expires_at,
+            )?;
             Ok(account.token_version)
         })
         .await?;
@@ -156,12 +176,17 @@ pub async fn sweep(app: &App) -> Result<(), DbError> {
     Ok(())
 }
 
-async fn end_session(app: &App, session_id: &SessionId, token_id: Option<&str>) -> Result<(), AuthError> {
+async fn end_session(
+    app: &App,
+    session_id: &SessionId,
+    token_id: Option<&str>,
+) -> Result<(), AuthError> {
     let now = app.clock.now();
     // The session's youngest access token was made now at the latest.
     let until = now.plus_seconds(ACCESS_LIFE_S);
     let session = session_id.clone();
-    let ids: Vec<String> = std::iter::once(session_id.0.clone()).chain(token_id.map(str::to_owned)).collect();
+    let ids: Vec<String> =
+        std::iter::once(session_id.0.clone()).chain(token_id.map(str::to_owned)).collect();
     let stored = ids.clone();
     app.db
         .write("auth.end_session", move |tx| {
@@ -180,7 +205,9 @@ fn account(app: &App, user_id: UserId) -> Result<Option<Account>, AuthError> {
         return Ok(Some(account));
     }
     let loaded = app.accounts.load(user_id, || {
-        app.db.read_inline("auth.account", |tx| store::account(tx, user_id)?.ok_or(AuthError::Invalid))
+        app.db.read_inline("auth.account", |tx| {
+            store::account(tx, user_id)?.ok_or(AuthError::Invalid)
+        })
     });
     match loaded {
         Ok(account) => Ok(Some(account)),
@@ -206,7 +233,12 @@ fn pair(
 ) -> Result<TokenPair, AuthError> {
     let grant = Grant { user_id, session_id, token_id: app.rng.token::<16>(), version };
     let (access, access_expires_at) = token::sign(&app.keys, grant, now)?;
-    Ok(TokenPair { access, access_expires_at, refresh, refresh_expires_at: now.plus_seconds(REFRESH_LIFE_S) })
+    Ok(TokenPair {
+        access,
+        access_expires_at,
+        refresh,
+        refresh_expires_at: now.plus_seconds(REFRESH_LIFE_S),
+    })
 }
 
 /// SHA-256 of a token. Anything that is not one of ours hashes to something unknown.

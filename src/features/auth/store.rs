@@ -16,7 +16,11 @@ pub(super) fn account(tx: &Tx<'_>, user_id: UserId) -> Result<Option<Account>, D
 }
 
 /// Makes all access tokens of the user old. `users.token_version` is this feature's column.
-pub(super) fn raise_token_version(tx: &Tx<'_>, user_id: UserId, now: UnixMillis) -> Result<(), DbError> {
+pub(super) fn raise_token_version(
+    tx: &Tx<'_>,
+    user_id: UserId,
+    now: UnixMillis,
+) -> Result<(), DbError> {
     tx.execute(
         "UPDATE users SET token_version = token_version + 1, updated_at = ?2 WHERE id = ?1",
         params![user_id, now],
@@ -24,7 +28,12 @@ pub(super) fn raise_token_version(tx: &Tx<'_>, user_id: UserId, now: UnixMillis)
     Ok(())
 }
 
-pub(super) fn insert_session(tx: &Tx<'_>, session: &SessionId, user_id: UserId, now: UnixMillis) -> Result<(), DbError> {
+pub(super) fn insert_session(
+    tx: &Tx<'_>,
+    session: &SessionId,
+    user_id: UserId,
+    now: UnixMillis,
+) -> Result<(), DbError> {
     tx.execute(
         "INSERT INTO token_families (family_id, user_id, created_at) VALUES (?1, ?2, ?3)",
         params![session.0, user_id, now],
@@ -32,7 +41,11 @@ pub(super) fn insert_session(tx: &Tx<'_>, session: &SessionId, user_id: UserId, 
     Ok(())
 }
 
-pub(super) fn end_session(tx: &Tx<'_>, session: &SessionId, now: UnixMillis) -> Result<(), DbError> {
+pub(super) fn end_session(
+    tx: &Tx<'_>,
+    session: &SessionId,
+    now: UnixMillis,
+) -> Result<(), DbError> {
     tx.execute(
         "UPDATE token_families SET revoked_at = ?2 WHERE family_id = ?1 AND revoked_at IS NULL",
         params![session.0, now],
@@ -83,7 +96,11 @@ pub(super) fn refresh(tx: &Tx<'_>, hash: &RefreshHash) -> Result<Option<StoredRe
 }
 
 /// Spends a token; `false` when another call was first.
-pub(super) fn spend_refresh(tx: &Tx<'_>, hash: &RefreshHash, now: UnixMillis) -> Result<bool, DbError> {
+pub(super) fn spend_refresh(
+    tx: &Tx<'_>,
+    hash: &RefreshHash,
+    now: UnixMillis,
+) -> Result<bool, DbError> {
     let changed = tx.execute(
         "UPDATE refresh_tokens SET spent_at = ?2 WHERE token_hash = ?1 AND spent_at IS NULL",
         params![hash.as_slice(), now],
@@ -102,7 +119,8 @@ pub(super) fn insert_revoked(tx: &Tx<'_>, id: &str, until: UnixMillis) -> Result
 }
 
 pub(super) fn is_revoked(tx: &Tx<'_>, id: &str) -> Result<bool, DbError> {
-    let found = tx.query_opt("SELECT 1 FROM revoked_tokens WHERE token_id = ?1", params![id], |_| Ok(()))?;
+    let found =
+        tx.query_opt("SELECT 1 FROM revoked_tokens WHERE token_id = ?1", params![id], |_| Ok(()))?;
     Ok(found.is_some())
 }
 

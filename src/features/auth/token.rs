@@ -44,7 +44,11 @@ pub(super) struct Grant<'a> {
 }
 
 /// Signs an access token. Returns it with its end.
-pub(super) fn sign(keys: &Keys, grant: Grant<'_>, now: UnixMillis) -> Result<(String, UnixMillis), AuthError> {
+pub(super) fn sign(
+    keys: &Keys,
+    grant: Grant<'_>,
+    now: UnixMillis,
+) -> Result<(String, UnixMillis), AuthError> {
     let claims = Claims {
         sub: grant.user_id.to_string(),
         user_id: grant.user_id.0,
@@ -55,7 +59,8 @@ pub(super) fn sign(keys: &Keys, grant: Grant<'_>, now: UnixMillis) -> Result<(St
         ver: grant.version,
         sid: grant.session_id.0.clone(),
     };
-    let token = encode(&Header::new(Algorithm::HS256), &claims, keys.signing()).map_err(AuthError::Signing)?;
+    let token = encode(&Header::new(Algorithm::HS256), &claims, keys.signing())
+        .map_err(AuthError::Signing)?;
     Ok((token, UnixMillis(claims.exp.saturating_mul(1000))))
 }
 
@@ -72,7 +77,8 @@ pub(super) fn verify(keys: &Keys, token: &str, now: UnixMillis) -> Result<Verifi
         .find_map(|key| decode::<Claims>(token, key, &rules).ok())
         .ok_or(AuthError::Invalid)?
         .claims;
-    let is_whole = claims.r#type == KIND && claims.sub == claims.user_id.to_string() && !claims.jti.is_empty();
+    let is_whole =
+        claims.r#type == KIND && claims.sub == claims.user_id.to_string() && !claims.jti.is_empty();
     if !is_whole || claims.sid.is_empty() {
         return Err(AuthError::Invalid);
     }
@@ -110,7 +116,12 @@ mod tests {
 
     fn good() -> String {
         let session = SessionId("session".to_owned());
-        let grant = Grant { user_id: UserId(7), session_id: &session, token_id: "jti".to_owned(), version: 3 };
+        let grant = Grant {
+            user_id: UserId(7),
+            session_id: &session,
+            token_id: "jti".to_owned(),
+            version: 3,
+        };
         sign(&keys(SECRET, None), grant, NOW).unwrap().0
     }
 
@@ -120,7 +131,8 @@ mod tests {
     }
 
     fn signed(claims: &Value, algorithm: Algorithm) -> String {
-        encode(&Header::new(algorithm), claims, &EncodingKey::from_secret(SECRET.as_bytes())).unwrap()
+        encode(&Header::new(algorithm), claims, &EncodingKey::from_secret(SECRET.as_bytes()))
+            .unwrap()
     }
 
     #[test]
@@ -153,13 +165,25 @@ mod tests {
     fn other_algorithms_are_refused_even_with_our_key() {
         let keys = keys(SECRET, None);
         for algorithm in [Algorithm::HS384, Algorithm::HS512] {
-            assert!(matches!(verify(&keys, &signed(&claims(), algorithm), NOW), Err(AuthError::Invalid)));
+            assert!(matches!(
+                verify(&keys, &signed(&claims(), algorithm), NOW),
+                Err(AuthError::Invalid)
+            ));
         }
         let body = good().split('.').nth(1).unwrap().to_owned();
-        for header in [r#"{"alg":"none","typ":"JWT"}"#, r#"{"alg":"NONE"}"#, r#"{"typ":"JWT"}"#, r#"{"alg":"RS256"}"#] {
+        for header in [
+            r#"{"alg":"none","typ":"JWT"}"#,
+            r#"{"alg":"NONE"}"#,
+            r#"{"typ":"JWT"}"#,
+            r#"{"alg":"RS256"}"#,
+        ] {
             let header = URL_SAFE_NO_PAD.encode(header);
             let signature = good().split('.').nth(2).unwrap().to_owned();
-            for forged in [format!("{header}.{body}."), format!("{header}.{body}.{signature}"), format!("{header}.{body}")] {
+            for forged in [
+                format!("{header}.{body}."),
+                format!("{header}.{body}.{signature}"),
+                format!("{header}.{body}"),
+            ] {
                 assert!(matches!(verify(&keys, &forged, NOW), Err(AuthError::Invalid)), "{forged}");
             }
         }
@@ -172,11 +196,23 @@ mod tests {
         for name in ["sub", "userId", "type", "jti", "iat", "exp", "ver", "sid"] {
             let mut less = claims();
             less.as_object_mut().unwrap().remove(name);
-            assert!(matches!(verify(&keys, &signed(&less, Algorithm::HS256), NOW), Err(AuthError::Invalid)), "{name}");
+            assert!(
+                matches!(
+                    verify(&keys, &signed(&less, Algorithm::HS256), NOW),
+                    Err(AuthError::Invalid)
+                ),
+                "{name}"
+            );
         }
         for (name, value) in [
-            ("sub", json!("8")), ("sub", json!(7)), ("userId", json!("7")), ("type", json!("refresh")),
-            ("jti", json!("")), ("sid", json!("")), ("exp", json!("soon")), ("ver", json!(null)),
+            ("sub", json!("8")),
+            ("sub", json!(7)),
+            ("userId", json!("7")),
+            ("type", json!("refresh")),
+            ("jti", json!("")),
+            ("sid", json!("")),
+            ("exp", json!("soon")),
+            ("ver", json!(null)),
         ] {
             let mut other = claims();
             other[name] = value.clone();

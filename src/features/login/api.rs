@@ -88,7 +88,11 @@ impl LoginApi {
     /// `WECHAT_CODE_INVALID` (ask `wx.login` for a new one), `WECHAT_UNAVAILABLE` (likewise: the code
     /// may be spent), `USER_BANNED`, `FORBIDDEN` (blocked by WeChat), `RATE_LIMIT_EXCEEDED`.
     #[oai(path = "/wechat-login", method = "post", operation_id = "wechatLogin")]
-    async fn log_in(&self, ctx: Ctx, body: JsonBody<LoginRequest>) -> Result<Json<LoginResponse>, ApiError> {
+    async fn log_in(
+        &self,
+        ctx: Ctx,
+        body: JsonBody<LoginRequest>,
+    ) -> Result<Json<LoginResponse>, ApiError> {
         if let Some(ip) = ctx.client_ip() {
             self.app.limits.login_per_ip.check(&ip.into())?;
         }

@@ -16,8 +16,15 @@ pub(super) async fn log_in(app: &App, command: LoginCommand) -> Result<LoggedIn,
         None => None,
         Some(code) => Some(app.wechat.phone_number(code).await.map_err(LoginError::Phone)?),
     };
-    let session_key_sealed = users::service::seal_session_key(app, &session.openid, &session.session_key)?;
-    let arrival = Arrival { openid: session.openid, unionid: session.unionid, session_key_sealed, phone, profile };
+    let session_key_sealed =
+        users::service::seal_session_key(app, &session.openid, &session.session_key)?;
+    let arrival = Arrival {
+        openid: session.openid,
+        unionid: session.unionid,
+        session_key_sealed,
+        phone,
+        profile,
+    };
     let now = app.clock.now();
     let begun = NewSession::draw(app);
     let (user, is_new, version, begun) = app

@@ -67,7 +67,12 @@ impl ProxyApi {
     /// caller's. Errors of ours: `PROVIDER_ERROR` (no connection, or no JSON came back),
     /// `PROVIDER_TIMEOUT`, `SERVICE_OVERLOAD`, `RATE_LIMIT_EXCEEDED`.
     #[oai(path = "/images/generate", method = "post", operation_id = "proxyGenerate")]
-    async fn generate(&self, user: UserAuth, req: &Request, body: RawJson) -> Result<PassedThrough, ApiError> {
+    async fn generate(
+        &self,
+        user: UserAuth,
+        req: &Request,
+        body: RawJson,
+    ) -> Result<PassedThrough, ApiError> {
         self.app.limits.generate_per_user.check(&user.id())?;
         let answer = service::generate(&self.app, caller(&user, req)?, body.0).await?;
         Ok(PassedThrough(answer))
@@ -78,7 +83,12 @@ impl ProxyApi {
     /// Only a job that the caller created through `POST /proxy/images/generate`; any other is
     /// `JOB_NOT_FOUND`.
     #[oai(path = "/jobs/:job_id", method = "get", operation_id = "proxyGetJob")]
-    async fn job(&self, user: UserAuth, req: &Request, #[oai(name = "jobId")] job_id: Path<String>) -> Result<PassedThrough, ApiError> {
+    async fn job(
+        &self,
+        user: UserAuth,
+        req: &Request,
+        #[oai(name = "jobId")] job_id: Path<String>,
+    ) -> Result<PassedThrough, ApiError> {
         let answer = service::job(&self.app, caller(&user, req)?, Method::GET, &job_id.0).await?;
         Ok(PassedThrough(answer))
     }
@@ -87,8 +97,14 @@ impl ProxyApi {
     ///
     /// Only a job that the caller created; any other is `JOB_NOT_FOUND`.
     #[oai(path = "/jobs/:job_id", method = "delete", operation_id = "proxyCancelJob")]
-    async fn cancel(&self, user: UserAuth, req: &Request, #[oai(name = "jobId")] job_id: Path<String>) -> Result<PassedThrough, ApiError> {
-        let answer = service::job(&self.app, caller(&user, req)?, Method::DELETE, &job_id.0).await?;
+    async fn cancel(
+        &self,
+        user: UserAuth,
+        req: &Request,
+        #[oai(name = "jobId")] job_id: Path<String>,
+    ) -> Result<PassedThrough, ApiError> {
+        let answer =
+            service::job(&self.app, caller(&user, req)?, Method::DELETE, &job_id.0).await?;
         Ok(PassedThrough(answer))
     }
 }
@@ -111,7 +127,9 @@ impl From<ProxyError> for ApiError {
             ProxyError::Garbled(_) => ErrorCode::ProviderError,
             ProxyError::Call(CallError::Overloaded) => ErrorCode::ServiceOverload,
             ProxyError::Call(CallError::Timeout(_)) => ErrorCode::ProviderTimeout,
-            ProxyError::Call(CallError::Connect(_) | CallError::Lost(_) | CallError::TooLarge) => ErrorCode::ProviderError,
+            ProxyError::Call(CallError::Connect(_) | CallError::Lost(_) | CallError::TooLarge) => {
+                ErrorCode::ProviderError
+            }
             ProxyError::Db(db) => db.into(),
         };
         Self::new(code).caused_by(err)

@@ -1,8 +1,8 @@
 //! What is passed through, and how it can fail.
 
 use poem::http::header::{
-    ACCEPT, ACCEPT_LANGUAGE, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, DATE, SERVER, SET_COOKIE, TE, TRAILER,
-    TRANSFER_ENCODING, UPGRADE,
+    ACCEPT, ACCEPT_LANGUAGE, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, DATE, SERVER,
+    SET_COOKIE, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
 };
 use poem::http::{HeaderMap, HeaderName};
 
@@ -106,8 +106,14 @@ mod tests {
     fn hop_by_hop_headers_stay() {
         let mut headers = HeaderMap::new();
         for (name, value) in [
-            ("connection", "close, X-Trace"), ("keep-alive", "timeout=5"), ("x-trace", "1"), ("transfer-encoding", "chunked"),
-            ("set-cookie", "a=b"), ("content-type", "application/json"), ("retry-after", "7"), ("x-ratelimit-remaining", "3"),
+            ("connection", "close, X-Trace"),
+            ("keep-alive", "timeout=5"),
+            ("x-trace", "1"),
+            ("transfer-encoding", "chunked"),
+            ("set-cookie", "a=b"),
+            ("content-type", "application/json"),
+            ("retry-after", "7"),
+            ("x-ratelimit-remaining", "3"),
         ] {
             headers.append(HeaderName::from_static(name), HeaderValue::from_static(value));
         }

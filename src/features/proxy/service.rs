@@ -36,7 +36,11 @@ struct Created {
 }
 
 /// `POST /v1/images/generate`: passes it on and makes the job in the answer the caller's.
-pub(super) async fn generate(app: &App, caller: Caller, body: Vec<u8>) -> Result<Answer, ProxyError> {
+pub(super) async fn generate(
+    app: &App,
+    caller: Caller,
+    body: Vec<u8>,
+) -> Result<Answer, ProxyError> {
     let user = caller.user;
     let content_type = Some(HeaderValue::from_static("application/json"));
     let call = forward(caller, Method::POST, "/v1/images/generate".to_owned(), content_type, body);
@@ -50,7 +54,12 @@ pub(super) async fn generate(app: &App, caller: Caller, body: Vec<u8>) -> Result
 }
 
 /// `GET` or `DELETE /v1/jobs/{jobId}` of a job that the caller created.
-pub(super) async fn job(app: &App, caller: Caller, method: Method, job: &str) -> Result<Answer, ProxyError> {
+pub(super) async fn job(
+    app: &App,
+    caller: Caller,
+    method: Method,
+    job: &str,
+) -> Result<Answer, ProxyError> {
     let job = UpstreamJobId::parse(job).ok_or(ProxyError::JobNotFound)?;
     let user = caller.user;
     let is_owner = app.db.read_inline("proxy.is_owner", |tx| store::is_owner(tx, &job, user))?;
@@ -68,8 +77,10 @@ fn forward(
     content_type: Option<HeaderValue>,
     body: Vec<u8>,
 ) -> Forward {
-    let mut headers: Vec<_> =
-        FORWARDED.into_iter().filter_map(|name| caller.headers.get(&name).cloned().map(|value| (name, value))).collect();
+    let mut headers: Vec<_> = FORWARDED
+        .into_iter()
+        .filter_map(|name| caller.headers.get(&name).cloned().map(|value| (name, value)))
+        .collect();
     if let Some(id) = caller.request_id {
         headers.push((HeaderName::from_static("x-request-id"), id));
     }
@@ -99,7 +110,11 @@ async fn note_owner(app: &App, job: UpstreamJobId, user: UserId) -> Result<(), P
     loop {
         tries += 1;
         let note = job.clone();
-        match app.db.write("proxy.note_owner", move |tx| store::insert_job(tx, &note, user, now)).await {
+        match app
+            .db
+            .write("proxy.note_owner", move |tx| store::insert_job(tx, &note, user, now))
+            .await
+        {
             Err(err) if err.is_transient() && tries < NOTE_TRIES => {
                 tokio::time::sleep(NOTE_PAUSE).await;
             }

@@ -7,7 +7,12 @@ use crate::db::prelude::*;
 
 /// Makes the job the user's. A job that is known already keeps its owner: the image API answers a
 /// repeated `Idempotency-Key` with the same job.
-pub(super) fn insert_job(tx: &Tx<'_>, job: &UpstreamJobId, user: UserId, now: UnixMillis) -> Result<(), DbError> {
+pub(super) fn insert_job(
+    tx: &Tx<'_>,
+    job: &UpstreamJobId,
+    user: UserId,
+    now: UnixMillis,
+) -> Result<(), DbError> {
     tx.execute(
         "INSERT INTO proxy_jobs (job_id, user_id, created_at) VALUES (?1, ?2, ?3)
          ON CONFLICT (job_id) DO NOTHING",

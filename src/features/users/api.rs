@@ -65,7 +65,10 @@ impl User {
                 Level::Vip => VipLevel::Vip,
                 Level::Svip => VipLevel::Svip,
             },
-            vip_expire_at: user.vip_expire_at.filter(|_| level != Level::Normal).map(UnixMillis::rfc3339),
+            vip_expire_at: user
+                .vip_expire_at
+                .filter(|_| level != Level::Normal)
+                .map(UnixMillis::rfc3339),
             points_balance: user.points_balance,
             created_at: user.created_at.rfc3339(),
         }
@@ -120,7 +123,11 @@ impl UsersApi {
     ///
     /// Changes what is given and leaves the rest. Errors: `INVALID_REQUEST` naming the field.
     #[oai(path = "/me", method = "patch", operation_id = "changeMe")]
-    async fn change(&self, user: UserAuth, body: JsonBody<ChangeProfileRequest>) -> Result<JsonBytes<User>, ApiError> {
+    async fn change(
+        &self,
+        user: UserAuth,
+        body: JsonBody<ChangeProfileRequest>,
+    ) -> Result<JsonBytes<User>, ApiError> {
         let change = ProfileChange { nick_name: body.0.nick_name, avatar_url: body.0.avatar_url };
         service::change_profile(&self.app, user.id(), change).await?;
         Ok(JsonBytes::new(profile(&self.app, user.id())?.json))
@@ -131,7 +138,11 @@ impl UsersApi {
     /// Exchanges the code at WeChat and keeps the number. Errors: `WECHAT_CODE_INVALID`,
     /// `WECHAT_UNAVAILABLE`.
     #[oai(path = "/me/phone", method = "post", operation_id = "setMyPhone")]
-    async fn set_phone(&self, user: UserAuth, body: JsonBody<PhoneRequest>) -> Result<JsonBytes<User>, ApiError> {
+    async fn set_phone(
+        &self,
+        user: UserAuth,
+        body: JsonBody<PhoneRequest>,
+    ) -> Result<JsonBytes<User>, ApiError> {
         service::set_phone(&self.app, user.id(), &body.0.code).await?;
         Ok(JsonBytes::new(profile(&self.app, user.id())?.json))
     }

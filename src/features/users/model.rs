@@ -85,8 +85,10 @@ pub(super) struct ProfileChange {
 impl ProfileChange {
     /// Like [`NewUserProfile::checked`], but an empty text is wrong: it would say nothing.
     pub(super) fn checked(self) -> Result<Self, UserError> {
-        let nick_name = self.nick_name.map(|name| nick_name(&name)?.ok_or(UserError::NickName)).transpose()?;
-        let avatar_url = self.avatar_url.map(|url| avatar_url(&url)?.ok_or(UserError::AvatarUrl)).transpose()?;
+        let nick_name =
+            self.nick_name.map(|name| nick_name(&name)?.ok_or(UserError::NickName)).transpose()?;
+        let avatar_url =
+            self.avatar_url.map(|url| avatar_url(&url)?.ok_or(UserError::AvatarUrl)).transpose()?;
         Ok(Self { nick_name, avatar_url })
     }
 }
@@ -106,7 +108,8 @@ fn avatar_url(text: &str) -> Result<Option<String>, UserError> {
     }
     let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
     let has_host = rest.is_some_and(|rest| !rest.is_empty() && !rest.starts_with(['/', '?', '#']));
-    let is_clean = text.chars().count() <= AVATAR_URL_MAX && !text.chars().any(|c| c.is_whitespace() || c.is_control());
+    let is_clean = text.chars().count() <= AVATAR_URL_MAX
+        && !text.chars().any(|c| c.is_whitespace() || c.is_control());
     if has_host && is_clean { Ok(Some(text.to_owned())) } else { Err(UserError::AvatarUrl) }
 }
 
@@ -116,9 +119,14 @@ pub(super) fn masked_phone(phone: &str) -> String {
     match digits.len() {
         0..=4 => "*".repeat(digits.len()),
         // Short numbers keep their end only, so that at least half stays hidden.
-        5..=7 => format!("{}{}", "*".repeat(digits.len() - 2), digits[digits.len() - 2..].iter().collect::<String>()),
+        5..=7 => format!(
+            "{}{}",
+            "*".repeat(digits.len() - 2),
+            digits[digits.len() - 2..].iter().collect::<String>()
+        ),
         n => {
-            let (head, tail): (String, String) = (digits[..3].iter().collect(), digits[n - 4..].iter().collect());
+            let (head, tail): (String, String) =
+                (digits[..3].iter().collect(), digits[n - 4..].iter().collect());
             format!("{head}{}{tail}", "*".repeat(n - 7))
         }
     }
@@ -139,7 +147,6 @@ pub enum UserError {
     #[error(transparent)]
     Db(#[from] DbError),
 }
-
 
 #[cfg(test)]
 mod tests {
@@ -168,7 +175,15 @@ mod tests {
         for good in ["https://thirdwx.qlogo.cn/x/132", "http://a/b?c=d"] {
             assert_eq!(avatar_url(good).unwrap().unwrap(), good);
         }
-        for bad in ["javascript:alert(1)", "ftp://a/b", "https://", "https:///x", "//a/b", "https://a b", "data:image/png;base64,AAAA"] {
+        for bad in [
+            "javascript:alert(1)",
+            "ftp://a/b",
+            "https://",
+            "https:///x",
+            "//a/b",
+            "https://a b",
+            "data:image/png;base64,AAAA",
+        ] {
             assert!(avatar_url(bad).is_err(), "{bad}");
         }
     }
@@ -176,8 +191,16 @@ mod tests {
     #[test]
     fn a_membership_ends_to_the_millisecond() {
         let mut user = StoredUser {
-            id: UserId(1), openid: "o".into(), unionid: None, nick_name: None, avatar_url: None, phone: None,
-            vip_level: VipLevel::Vip, vip_expire_at: Some(UnixMillis(1000)), points_balance: 0, created_at: UnixMillis(0),
+            id: UserId(1),
+            openid: "o".into(),
+            unionid: None,
+            nick_name: None,
+            avatar_url: None,
+            phone: None,
+            vip_level: VipLevel::Vip,
+            vip_expire_at: Some(UnixMillis(1000)),
+            points_balance: 0,
+            created_at: UnixMillis(0),
         };
         assert_eq!(user.level_at(UnixMillis(999)), VipLevel::Vip);
         assert_eq!(user.level_at(UnixMillis(1000)), VipLevel::Normal);

@@ -13,7 +13,11 @@ use crate::db::{DbError, Tx};
 ///
 /// # Errors
 /// What the database fails with.
-pub fn find_or_create(tx: &Tx<'_>, arrival: &Arrival, now: UnixMillis) -> Result<(StoredUser, bool), DbError> {
+pub fn find_or_create(
+    tx: &Tx<'_>,
+    arrival: &Arrival,
+    now: UnixMillis,
+) -> Result<(StoredUser, bool), DbError> {
     match store::update_arrived(tx, arrival, now)? {
         Some(user) => Ok((user, false)),
         None => Ok((store::insert(tx, arrival, now)?, true)),
@@ -24,7 +28,11 @@ pub fn find_or_create(tx: &Tx<'_>, arrival: &Arrival, now: UnixMillis) -> Result
 ///
 /// # Errors
 /// `NotFound`, and what the database fails with.
-pub fn profile(app: &App, id: UserId, render: impl Fn(&StoredUser, UnixMillis) -> Profile) -> Result<Profile, UserError> {
+pub fn profile(
+    app: &App,
+    id: UserId,
+    render: impl Fn(&StoredUser, UnixMillis) -> Profile,
+) -> Result<Profile, UserError> {
     let now = app.clock.now();
     match app.profiles.get(id) {
         Some(profile) if profile.valid_until.is_none_or(|end| end > now) => Ok(profile),
@@ -45,12 +53,18 @@ pub fn get(app: &App, id: UserId) -> Result<StoredUser, UserError> {
 ///
 /// # Errors
 /// `NickName`, `AvatarUrl`, `NotFound`, and what the database fails with.
-pub(super) async fn change_profile(app: &App, id: UserId, change: ProfileChange) -> Result<(), UserError> {
+pub(super) async fn change_profile(
+    app: &App,
+    id: UserId,
+    change: ProfileChange,
+) -> Result<(), UserError> {
     let now = app.clock.now();
     let change = change.checked()?;
     let found = app
         .db
-        .write("users.change_profile", move |tx| Ok::<_, UserError>(store::change_profile(tx, id, &change, now)?))
+        .write("users.change_profile", move |tx| {
+            Ok::<_, UserError>(store::change_profile(tx, id, &change, now)?)
+        })
         .await?;
     app.profiles.invalidate(id);
     if found { Ok(()) } else { Err(UserError::NotFound) }
@@ -65,7 +79,9 @@ pub(super) async fn set_phone(app: &App, id: UserId, code: &str) -> Result<(), U
     let phone = app.wechat.phone_number(code).await?;
     let found = app
         .db
-        .write("users.set_phone", move |tx| Ok::<_, UserError>(store::set_phone(tx, id, &phone, now)?))
+        .write("users.set_phone", move |tx| {
+            Ok::<_, UserError>(store::set_phone(tx, id, &phone, now)?)
+        })
         .await?;
     app.profiles.invalidate(id);
     if found { Ok(()) } else { Err(UserError::NotFound) }
@@ -75,6 +91,10 @@ pub(super) async fn set_phone(app: &App, id: UserId, code: &str) -> Result<(), U
 ///
 /// # Errors
 /// Only when the crypto library is broken.
-pub fn seal_session_key(app: &App, openid: &str, key: &Secret<String>) -> Result<Vec<u8>, KeyError> {
+pub fn seal_session_key(
+    app: &App,
+    openid: &str,
+    key: &Secret<String>,
+) -> Result<Vec<u8>, KeyError> {
     app.keys.seal(&app.rng, openid, key.expose().as_bytes())
 }

@@ -18,7 +18,11 @@ pub(super) fn by_id(tx: &Tx<'_>, id: UserId) -> Result<Option<StoredUser>, DbErr
 
 /// The user of this openid after what the login brings: the newest session key always; union id
 /// and phone when there are any; name and picture only where there are none yet.
-pub(super) fn update_arrived(tx: &Tx<'_>, arrival: &Arrival, now: UnixMillis) -> Result<Option<StoredUser>, DbError> {
+pub(super) fn update_arrived(
+    tx: &Tx<'_>,
+    arrival: &Arrival,
+    now: UnixMillis,
+) -> Result<Option<StoredUser>, DbError> {
     tx.query_opt(
         "UPDATE users SET
            unionid = COALESCE(?2, unionid), session_key_sealed = ?3, session_key_at = ?7,
@@ -40,7 +44,11 @@ pub(super) fn update_arrived(tx: &Tx<'_>, arrival: &Arrival, now: UnixMillis) ->
     )
 }
 
-pub(super) fn insert(tx: &Tx<'_>, arrival: &Arrival, now: UnixMillis) -> Result<StoredUser, DbError> {
+pub(super) fn insert(
+    tx: &Tx<'_>,
+    arrival: &Arrival,
+    now: UnixMillis,
+) -> Result<StoredUser, DbError> {
     tx.query_one(
         "INSERT INTO users (openid, unionid, session_key_sealed, session_key_at, phone, nick_name,
                             avatar_url, created_at, updated_at)
@@ -61,7 +69,12 @@ pub(super) fn insert(tx: &Tx<'_>, arrival: &Arrival, now: UnixMillis) -> Result<
 }
 
 /// Changes what is given; `false` when there is no such user.
-pub(super) fn change_profile(tx: &Tx<'_>, id: UserId, change: &ProfileChange, now: UnixMillis) -> Result<bool, DbError> {
+pub(super) fn change_profile(
+    tx: &Tx<'_>,
+    id: UserId,
+    change: &ProfileChange,
+    now: UnixMillis,
+) -> Result<bool, DbError> {
     let changed = tx.execute(
         "UPDATE users SET nick_name = COALESCE(?2, nick_name), avatar_url = COALESCE(?3, avatar_url),
                 updated_at = ?4
@@ -72,7 +85,12 @@ pub(super) fn change_profile(tx: &Tx<'_>, id: UserId, change: &ProfileChange, no
 }
 
 /// Sets the phone number; `false` when there is no such user.
-pub(super) fn set_phone(tx: &Tx<'_>, id: UserId, phone: &str, now: UnixMillis) -> Result<bool, DbError> {
+pub(super) fn set_phone(
+    tx: &Tx<'_>,
+    id: UserId,
+    phone: &str,
+    now: UnixMillis,
+) -> Result<bool, DbError> {
     let changed = tx.execute(
         "UPDATE users SET phone = ?2, updated_at = ?3 WHERE id = ?1 AND deleted_at IS NULL",
         params![id, phone, now],

@@ -1,0 +1,106 @@
+//! Which path leads where.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use poem::http::{Method, header};
+use poem::{Endpoint, EndpointExt as _, Response, Route};
+
+use super::health::{Healthz, Readyz};
+use super::paths::PathTable;
+use super::{AcceptSettings, Stack, StackSettings};
+use crate::app::App;
+use crate::config::Config;
+use crate::features;
+use crate::http::TrustedProxies;
+use crate::jobs::JobBoard;
+use crate::sandbox::Sandbox;
+
+const KIB: usize = 1024;
+
+/// The longest time one answer may wait for its reader.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Everything the server answers, with the middleware around it.
+///
+/// # Errors
+/// When the API document cannot be read back, which a test would have shown.
+pub fn endpoint(
+    app: &Arc<App>,
+    board: Arc<JobBoard>,
+    config: &Config,
+    control: Option<Route>,
+) -> io::Result<impl Endpoint<Output = Response> + 'static> {
+    let api = features::api(app);
+    let document = api.spec();
+    let get = [Method::GET];
+    let mut paths = PathTable::new()
+        .with_openapi(features::API_BASE, &document)?
+        .with("/healthz", &get)
+        .with("/readyz", &get)
+        .with("/api/openapi.json", &get)
+        .with("/api/docs", &get);
+    let ready = Readyz::new(
+        Arc::clone(app),
+        board,
+        config.storage.data_dir.clone(),
+        u64::from(config.storage.min_free_disk_mib) * 1024 * 1024,
+    );
+    let mut routes = Route::new()
+        .at("/healthz", poem::get(Healthz))
+        .at("/readyz", poem::get(ready))
+        .at("/api/openapi.json", poem::get(Document(document)))
+        .nest("/api/docs", api.swagger_ui())
+        .nest(features::API_BASE, api);
+    if let Some(control) = control {
+        routes = routes.nest(Sandbox::CONTROL_PATH, control);
+        paths = paths.with(Sandbox::CONTROL_PATH, &get);
+    }
+    let routes = routes.data(Arc::clone(app));
+    Ok(Stack::new(
+        routes,
+        paths,
+        Arc::clone(&app.limits),
+        app.clock.clone(),
+        app.rng.clone(),
+        stack_settings(config),
+    ))
+}
+
+/// The limits of the sockets.
+pub fn accept_settings(config: &Config) -> AcceptSettings {
+    let http = &config.http;
+    AcceptSettings {
+        max_connections: http.http_max_connections as usize,
+        head_timeout: Duration::from_secs(http.http_header_timeout),
+        idle_timeout: Duration::from_secs(http.http_idle_timeout),
+        write_timeout: WRITE_TIMEOUT,
+        max_head_bytes: http.http_max_head_kib as usize * KIB,
+        drain_timeout: Duration::from_secs(http.shutdown_timeout),
+    }
+}
+
+fn stack_settings(config: &Config) -> StackSettings {
+    let http = &config.http;
+    let image_body = http.http_max_image_body_kib as usize * KIB;
+    StackSettings {
+        trusted_proxies: TrustedProxies::new(http.trusted_proxies.clone()),
+        body_limit: http.http_max_body_kib as usize * KIB,
+        body_limits: vec![("/v1/proxy/images/".to_owned(), image_body)],
+        body_timeout: Duration::from_secs(http.http_body_timeout),
+    }
+}
+
+/// The API document, made once.
+struct Document(String);
+
+impl Endpoint for Document {
+    type Output = Response;
+
+    async fn call(&self, _: poem::Request) -> poem::Result<Response> {
+        let response =
+            Response::builder().header(header::CONTENT_TYPE, "application/json; charset=utf-8");
+        Ok(response.body(self.0.clone()))
+    }
+}
