@@ -5,6 +5,7 @@ use poem::http::Method;
 use poem::{PathPattern, Response};
 use tracing::Level;
 
+use super::paths::PathTable;
 use crate::base::clock::Stopwatch;
 use crate::http::RequestContext;
 
@@ -15,6 +16,7 @@ pub(super) fn is_enabled() -> bool {
 
 /// Writes the line. `bytes` is unknown for streams, whose end is not awaited.
 pub(super) fn write(
+    paths: &PathTable,
     method: &Method,
     context: &RequestContext,
     response: &Response,
@@ -22,7 +24,7 @@ pub(super) fn write(
     since: &Stopwatch,
 ) {
     // The pattern, not the path: ids in paths are nobody's business and would never aggregate.
-    let route = response.data::<PathPattern>().map_or("-", |pattern| &*pattern.0);
+    let route = response.data::<PathPattern>().map_or("-", |pattern| paths.route(&pattern.0));
     tracing::info!(
         target: "access",
         method = method.as_str(),

@@ -1,14 +1,20 @@
 //! Which paths there are, with which methods and parameter names.
 //!
 //! poem answers a wrong method without saying which are right, and poem-openapi renames path
-//! parameters to `param0`, `param1`, …; the API's document knows both. Asked on the error path only.
+//! parameters to `param0`, `param1`, …; the API's document knows both.
+
+use std::collections::HashMap;
 
 use poem::http::{HeaderValue, Method};
 use serde_json::Value;
 
 /// The paths of the server.
 #[derive(Clone, Debug, Default)]
-pub struct PathTable(Vec<Entry>);
+pub struct PathTable {
+    entries: Vec<Entry>,
+    /// From poem-openapi's patterns to the documented ones.
+    documented: HashMap<String, String>,
+}
 
 #[derive(Clone, Debug)]
 struct Entry {
@@ -42,7 +48,7 @@ impl PathTable {
                 None => Segment::Literal(segment.to_owned()),
             })
             .collect();
-        self.0.push(Entry { segments, methods: methods.to_vec() });
+        self.entries.push(Entry { segments, methods: methods.to_vec() });
         self
     }
 
@@ -60,9 +66,16 @@ impl PathTable {
                 .flatten()
                 .filter_map(|(name, _)| method(name))
                 .collect();
-            self = self.with(&format!("{prefix}{path}"), &methods);
+            let path = format!("{prefix}{path}");
+            self = self.with(&path, &methods);
+            self.documented.insert(as_poem_has_it(&path), path);
         }
         Ok(self)
+    }
+
+    /// The documented form of a pattern that poem reports: `/v1/jobs/:param0` → `/v1/jobs/{jobId}`.
+    pub(super) fn route<'a>(&'a self, pattern: &'a str) -> &'a str {
+        self.documented.get(pattern).map_or(pattern, String::as_str)
     }
 
     /// The value of `Allow` for `path`: the methods of every entry it matches, and HEAD with GET.
@@ -93,8 +106,8 @@ impl PathTable {
     /// The entries that `path` matches, the most literal ones alone: where `/jobs/quota` exists,
     /// `/jobs/{jobId}` is not meant.
     fn matching<'a>(&'a self, path: &'a str) -> impl Iterator<Item = &'a Entry> {
-        let best = self.0.iter().filter_map(|entry| entry.literals(path)).max();
-        self.0.iter().filter(move |entry| best.is_some() && entry.literals(path) == best)
+        let best = self.entries.iter().filter_map(|entry| entry.literals(path)).max();
+        self.entries.iter().filter(move |entry| best.is_some() && entry.literals(path) == best)
     }
 }
 
@@ -115,6 +128,19 @@ impl Entry {
         }
         given.next().is_none().then_some(literals)
     }
+}
+
+fn as_poem_has_it(path: &str) -> String {
+    let mut count = 0;
+    let segments = path.split('/').map(|segment| {
+        if segment.starts_with('{') {
+            count += 1;
+            format!(":param{}", count - 1)
+        } else {
+            segment.to_owned()
+        }
+    });
+    segments.collect::<Vec<_>>().join("/")
 }
 
 fn method(name: &str) -> Option<Method> {
@@ -169,5 +195,8 @@ mod tests {
         assert_eq!(table.parameter("/v1/users/7/orders/o", 1), Some("orderId"));
         assert_eq!(table.parameter("/v1/users/7/orders/o", 2), None);
         assert_eq!(table.parameter("/v1/jobs/j_1", 0), Some("jobId"));
+        let route = table.route("/v1/users/:param0/orders/:param1");
+        assert_eq!(route, "/v1/users/{userId}/orders/{orderId}");
+        assert_eq!(table.route("/healthz"), "/healthz");
     }
 }

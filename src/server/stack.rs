@@ -136,7 +136,7 @@ impl<E: Endpoint> Endpoint for Stack<E> {
         headers.insert(X_REQUEST_ID.clone(), context.request_id_header());
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         if access_log::is_enabled() {
-            access_log::write(&method, &context, &response, bytes, &since);
+            access_log::write(&self.paths, &method, &context, &response, bytes, &since);
         }
         Ok(response)
     }

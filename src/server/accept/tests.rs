@@ -15,7 +15,7 @@ use crate::base::clock::Clock;
 use crate::base::rng::Rng;
 use crate::http::TrustedProxies;
 
-const SHORT: Duration = Duration::from_millis(200);
+const SHORT: Duration = Duration::from_millis(300);
 /// Nothing here should take so long.
 const LONG: Duration = Duration::from_secs(10);
 
@@ -153,7 +153,7 @@ async fn dripping_a_head_does_not_buy_time() {
 
 #[tokio::test]
 async fn an_idle_connection_rests_longer_than_a_head_may_take_and_is_then_closed() {
-    let times = AcceptSettings { head_timeout: SHORT / 4, idle_timeout: SHORT * 2, ..settings() };
+    let times = AcceptSettings { head_timeout: SHORT / 2, idle_timeout: SHORT * 3, ..settings() };
     let server = start(times);
     let mut socket = server.send(&get("/ok")).await;
     answer(&mut socket).await;
@@ -166,7 +166,7 @@ async fn an_idle_connection_rests_longer_than_a_head_may_take_and_is_then_closed
 
 #[tokio::test]
 async fn a_slow_handler_is_not_mistaken_for_a_slow_client() {
-    let times = AcceptSettings { head_timeout: SHORT / 4, idle_timeout: SHORT / 4, ..settings() };
+    let times = AcceptSettings { head_timeout: SHORT / 2, idle_timeout: SHORT / 2, ..settings() };
     let server = start(times);
     let mut socket = server.send(&get("/slow")).await;
     assert!(answer(&mut socket).await.ends_with("slow"));

@@ -436,6 +436,63 @@ async fn the_address_behind_a_trusted_proxy_counts() {
     from(&stack, "10.0.0.1", "198.51.100.8", "/v1/who").await.assert_status_is_ok();
 }
 
+/// What a subscriber wrote, as JSON lines.
+#[derive(Clone, Default)]
+struct Lines(Arc<parking_lot::Mutex<Vec<u8>>>);
+
+impl std::io::Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn the_access_log_says_what_happened_and_nothing_private() {
+    let lines = Lines::default();
+    let writer = lines.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .json()
+        .with_max_level(tracing::Level::INFO)
+        .with_writer(move || writer.clone())
+        .finish();
+    // With only one subscriber alive, tracing asks the thread that first meets a log line whether it
+    // is wanted; that may be another test's. With two it asks both.
+    let _second = tracing::Dispatch::new(tracing_subscriber::registry());
+    let guard = tracing::subscriber::set_default(subscriber);
+    let stack = stack(0);
+    from(&stack, "203.0.113.1", "", "/v1/things/7/8?token=private").await.assert_status_is_ok();
+    from(&stack, "203.0.113.1", "", "/v1/private/path?x=private").await;
+    from(&stack, "203.0.113.1", "", "/v1/overload").await;
+    drop(guard);
+
+    let text = String::from_utf8(lines.0.lock().clone()).unwrap();
+    assert!(!text.contains("token") && !text.contains("x=private"), "{text}");
+    let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let access: Vec<_> = lines
+        .iter()
+        .filter(|line| line["target"] == "access")
+        .map(|line| &line["fields"])
+        .collect();
+    assert_eq!(access.len(), 3);
+    assert_eq!(access[0]["route"], "/v1/things/{userId}/{thingId}");
+    assert_eq!(access[0]["status"], 200);
+    assert_eq!(access[0]["bytes"], 3);
+    assert_eq!(access[0]["client.ip"], "203.0.113.1");
+    assert_eq!(access[1]["route"], "-");
+    assert_eq!(access[1]["status"], 404);
+    // A 5xx is logged once with its cause, under the same request id.
+    let errors: Vec<_> = lines.iter().filter(|line| line["level"] == "ERROR").collect();
+    assert_eq!(errors.len(), 1);
+    let error = &errors[0]["fields"];
+    assert_eq!(error["error"], "SERVICE_OVERLOAD: secret of the queue");
+    assert_eq!(error["request.id"], access[2]["request.id"]);
+}
+
 #[test]
 fn the_document_lists_the_error_ranges() {
     let spec: Value = serde_json::from_str(&OpenApiService::new(Api, "t", "1").spec()).unwrap();
