@@ -17,6 +17,7 @@
 
 pub mod app;
 pub mod base;
+pub mod cli;
 pub mod clients;
 pub mod config;
 pub mod db;
