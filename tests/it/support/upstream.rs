@@ -73,10 +73,11 @@ impl Upstream {
 
     /// What it does from now on.
     pub(crate) fn react(&self, reaction: Reaction) {
+        self.held.send_replace(true);
         *self.reaction.lock() = reaction;
     }
 
-    /// Answers all that are held, and from now on holds nobody.
+    /// Answers all that are held, and holds nobody until the next [`Upstream::react`].
     pub(crate) fn let_go(&self) {
         self.held.send_replace(false);
     }
