@@ -133,7 +133,7 @@ fn a_missing_setting_stops_the_start_with_one_line() {
 fn a_bad_setting_stops_the_start_with_variable_problem_and_example() {
     for (name, value, problem) in [
         ("JWT_SECRET", "0123456789abcdef0123456789abcde", "32 bytes"),
-        ("JWT_SECRET_PREVIOUS", "short", "32 bytes"),
+        ("JWT_SECRET_PREVIOUS", "hunter2", "32 bytes"),
         ("PORT", "abc", "abc"),
         ("PORT", "0", "1..=65535"),
         ("LISTEN", "3000", "socket address"),
@@ -223,9 +223,6 @@ async fn secrets_and_openids_are_not_logged() {
 
     let log = server.log();
     assert!(log.contains("/v1/auth/wechat-login"), "there is a log to search: {log}");
-    // Libraries at `trace` may show bytes; our own lines never do.
-    let ours: Vec<&str> = log.lines().filter(|line| line.contains("dream_bff")).collect();
-    assert!(ours.len() > 2, "{log}");
     let key = sandbox.wechat().session_key("openid-of-alice").unwrap();
     for secret in [
         token,
@@ -238,7 +235,7 @@ async fn secrets_and_openids_are_not_logged() {
         sandbox.image_api().api_key(),
         dream_bff::sandbox::WechatSim::SECRET,
     ] {
-        let shown = ours.iter().find(|line| line.contains(secret));
+        let shown = log.lines().find(|line| line.contains(secret));
         assert_eq!(shown, None, "{secret}");
     }
 }
