@@ -146,7 +146,7 @@ pub(super) fn sweep(tx: &Tx<'_>, now: UnixMillis) -> Result<(), DbError> {
            (SELECT token_hash FROM refresh_tokens WHERE expires_at <= ?1 LIMIT 1000)
          RETURNING family_id",
         params![now],
-        |row| Ok(row.get(0)?),
+        |row| row.get(0),
     )?;
     // The refresh token outlives the access tokens, so a session without one is over.
     sessions.iter().try_for_each(|session| delete_session_without_tokens(tx, session))
