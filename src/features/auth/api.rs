@@ -133,13 +133,13 @@ impl AuthApi {
 
     /// Check the token
     #[oai(path = "/check", method = "get", operation_id = "checkToken")]
-    async fn check(&self, user: UserAuth) -> Json<CheckResponse> {
+    async fn check(&self, user: UserAuth) -> Result<Json<CheckResponse>, ApiError> {
         let current = user.current();
-        Json(CheckResponse {
+        Ok(Json(CheckResponse {
             valid: true,
             user_id: current.user_id.0,
             expires_at: current.expires_at.rfc3339(),
-        })
+        }))
     }
 }
 
