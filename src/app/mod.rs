@@ -4,6 +4,7 @@ pub mod cache;
 pub mod keys;
 pub mod limits;
 pub mod revoked;
+pub mod state;
 
 use std::io;
 use std::sync::Arc;
@@ -25,6 +26,7 @@ use cache::LoadCache;
 use keys::{KeyError, Keys};
 use limits::{LimitSettings, Limits};
 use revoked::RevokedIds;
+use state::FeatureStates;
 
 /// How long a user stays in memory without being asked for anew.
 const USER_LIFE: Duration = Duration::from_secs(3600);
@@ -46,6 +48,8 @@ pub struct App {
     pub accounts: LoadCache<UserId, Account>,
     /// Users as they are answered.
     pub profiles: LoadCache<UserId, Profile>,
+    /// What features keep in memory.
+    pub states: FeatureStates,
 }
 
 /// What the check of a token must know of its user.
@@ -101,6 +105,7 @@ impl App {
             revoked: RevokedIds::new(REVOKED_MAX),
             accounts: LoadCache::new(users, USER_LIFE),
             profiles: LoadCache::new(users, USER_LIFE),
+            states: FeatureStates::default(),
         }))
     }
 }

@@ -12,6 +12,7 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use poem::http::{HeaderValue, Method, Uri, header};
 use poem::{Endpoint, IntoResponse, Request, Response};
+use tracing::Instrument as _;
 
 use super::access_log;
 use super::body_limit::{self, exact_len};
@@ -126,7 +127,9 @@ impl<E: Endpoint> Endpoint for Stack<E> {
             request.set_method(Method::GET);
         }
 
-        let response = self.answer(request, &uri, &context).await;
+        // Every line logged on the way says which request it is about.
+        let span = tracing::error_span!("request", id = context.request_id());
+        let response = self.answer(request, &uri, &context).instrument(span).await;
         let (mut response, mut bytes) = compression::finish(response, &wanted).await;
         if method == Method::HEAD {
             strip_body(&mut response);

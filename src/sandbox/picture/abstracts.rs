@@ -102,13 +102,15 @@ impl Shape {
             if self.half.is_some_and(|(a, b)| right * a + down * b > 0) {
                 continue;
             }
-            // Distances in 1/16 pixel, for soft edges.
-            let away = (256 * (right * right + down * down)).isqrt();
-            let outer = (self.radius * 16 - away).clamp(0, 16);
-            let inner = (away - (self.radius - self.width) * 16).clamp(0, 16);
+            // A soft edge of a pixel, in sixteenths, without a square root.
+            let away = right * right + down * down;
+            let inside =
+                |radius: i64| ((radius * radius - away) * 8 / radius.max(1) + 8).clamp(0, 16);
+            let outer = inside(self.radius);
+            let inner = 16 - inside(self.radius - self.width);
             let edge = if self.width == self.radius { outer } else { outer.min(inner) };
             // A disc is denser on its rim, like glass.
-            let dense = 150 + away * 106 / (self.radius * 16).max(1);
+            let dense = 150 + away * 106 / (self.radius * self.radius).max(1);
             *pixel = mix(*pixel, self.color, self.opacity * edge / 16 * dense / 256);
         }
     }
