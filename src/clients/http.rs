@@ -10,7 +10,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Semaphore;
 use ureq::http::{HeaderMap, Request, StatusCode};
 use ureq::tls::{TlsConfig, TlsProvider};
@@ -18,13 +17,7 @@ use ureq::unversioned::transport::DefaultConnector;
 use ureq::{Agent, Timeout};
 
 use super::resolver::RememberingResolver;
-
-/// The threads run one ureq call each, whose buffers are on the heap. Enough for a TLS handshake with
-/// room to spare; the kernel only backs what is touched.
-const STACK_BYTES: usize = 256 * 1024;
-
-/// How long an idle thread stays. Short: threads are cheap to make and each holds a touched stack.
-const THREAD_IDLE: Duration = Duration::from_secs(10);
+use super::threads::Threads;
 
 /// ureq's default of 128 KiB each way costs 2 MB a call in flight (measured); answers here are small.
 const BUFFER_BYTES: usize = 8 * 1024;
@@ -92,8 +85,7 @@ struct Shared {
     /// short ones instead of one long one.
     agents: Vec<Agent>,
     calls: AtomicUsize,
-    /// Only its blocking pool is used: bounded threads that come and go with the load.
-    threads: Option<Runtime>,
+    threads: Threads,
     slots: Arc<Semaphore>,
     waiting: AtomicUsize,
     settings: HttpSettings,
@@ -101,10 +93,7 @@ struct Shared {
 
 impl HttpClient {
     /// Prepares the agent; threads start with the first call.
-    ///
-    /// # Errors
-    /// When the operating system refuses the pool's resources.
-    pub fn new(settings: HttpSettings) -> io::Result<Self> {
+    pub fn new(settings: HttpSettings) -> Self {
         let tls = TlsConfig::builder()
             .provider(TlsProvider::Rustls)
             .unversioned_rustls_crypto_provider(Arc::new(
@@ -133,22 +122,16 @@ impl HttpClient {
                 Agent::with_parts(config.clone(), DefaultConnector::default(), resolver.clone())
             })
             .collect();
-        let threads = Builder::new_current_thread()
-            .thread_name(settings.name)
-            .thread_stack_size(STACK_BYTES)
-            .max_blocking_threads(idle)
-            .thread_keep_alive(THREAD_IDLE)
-            .build()?;
-        Ok(Self {
+        Self {
             shared: Arc::new(Shared {
                 agents,
                 calls: AtomicUsize::new(0),
-                threads: Some(threads),
+                threads: Threads::new(settings.name, idle),
                 slots: Arc::new(Semaphore::new(idle)),
                 waiting: AtomicUsize::new(0),
                 settings,
             }),
-        })
+        }
     }
 
     /// Sends `request` and reads the whole answer. Never follows a redirect.
@@ -164,18 +147,17 @@ impl HttpClient {
                 .await
                 .map_err(|_| CallError::Overloaded)?
         };
-        let Some(threads) = &self.shared.threads else { return Err(CallError::Overloaded) };
         let turn = self.shared.calls.fetch_add(1, Ordering::Relaxed) % AGENTS;
         let Some(agent) = self.shared.agents.get(turn).cloned() else {
             return Err(CallError::Overloaded);
         };
         let limit = self.shared.settings.max_answer_bytes;
-        let done = threads.handle().spawn_blocking(move || {
+        let done = self.shared.threads.run(move || {
             let answer = run(&agent, request, limit);
             drop(slot);
             answer
         });
-        // It can only fail when the process is going down and the pool with it.
+        // There is none when no thread could be had, or when the process is going down.
         done.await.unwrap_or(Err(CallError::Overloaded))
     }
 
@@ -183,15 +165,6 @@ impl HttpClient {
     pub fn in_flight(&self) -> usize {
         (self.shared.settings.concurrency as usize)
             .saturating_sub(self.shared.slots.available_permits())
-    }
-}
-
-impl Drop for Shared {
-    fn drop(&mut self) {
-        // A runtime must not be dropped within another one by waiting for its threads.
-        if let Some(threads) = self.threads.take() {
-            threads.shutdown_background();
-        }
     }
 }
 

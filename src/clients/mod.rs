@@ -3,4 +3,5 @@
 pub mod http;
 pub mod image_api;
 mod resolver;
+mod threads;
 pub mod wechat;
