@@ -3,7 +3,7 @@
 //! A pool that wakes a thread for each call spends more on switching between threads than on the
 //! calls, when the other side answers at once (measured with 64 callers: half of the CPU time). Here
 //! a thread that has done a call takes the next one from the queue without sleeping, and another
-//! thread is added only when a call has waited for [`PATIENCE`] without being taken.
+//! one joins in only when a call has waited for [`PATIENCE`] without being taken.
 //!
 //! Guarantees: never more than `max` threads; a call that was queued is run, unless the pool is
 //! dropped first; idle threads end after [`IDLE`].
@@ -11,12 +11,14 @@
 use std::collections::VecDeque;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
-use std::thread;
+use std::thread::{self, Thread};
 use std::time::Duration;
 
-use parking_lot::{Condvar, Mutex};
+use parking_lot::Mutex;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
+
+use crate::base::clock::Stopwatch;
 
 /// A call is one ureq exchange, whose buffers are on the heap. Enough for a TLS handshake with room
 /// to spare; the kernel only backs what is touched.
@@ -25,11 +27,12 @@ const STACK_BYTES: usize = 256 * 1024;
 /// How long an idle thread stays. Short: threads are cheap to make and each holds a touched stack.
 const IDLE: Duration = Duration::from_secs(10);
 
-/// Threads that are made without waiting first.
+/// Threads that work without a call having to wait first.
 const EAGER: usize = 4;
 
-/// How long a call waits before it gets a thread of its own.
-const PATIENCE: Duration = Duration::from_millis(1);
+/// How long a call waits before another thread joins in. Little beside what slow calls take; well
+/// above the wait of quick ones on busy processors, where more threads would only be in the way.
+const PATIENCE: Duration = Duration::from_millis(10);
 
 type Work = Box<dyn FnOnce() + Send>;
 
@@ -42,14 +45,14 @@ struct Shared {
     name: &'static str,
     max: usize,
     state: Mutex<State>,
-    work: Condvar,
 }
 
 #[derive(Default)]
 struct State {
     queue: VecDeque<Work>,
     threads: usize,
-    idle: usize,
+    /// The one that fell asleep last is woken first, so that surplus ones reach [`IDLE`].
+    idle: Vec<Thread>,
     is_over: bool,
 }
 
@@ -57,7 +60,7 @@ impl Threads {
     /// At most `max` threads, none yet.
     pub(super) fn new(name: &'static str, max: usize) -> Self {
         let state = Mutex::new(State::default());
-        Self { shared: Arc::new(Shared { name, max: max.max(1), state, work: Condvar::new() }) }
+        Self { shared: Arc::new(Shared { name, max: max.max(1), state }) }
     }
 
     /// Runs `f` on a thread of the pool. It runs to its end even when this future is dropped. `None`
@@ -85,29 +88,34 @@ impl Threads {
     fn submit(&self, work: Work) {
         let mut state = self.shared.state.lock();
         state.queue.push_back(work);
-        if state.idle > 0 {
-            self.shared.work.notify_one();
-        } else if state.threads < EAGER.min(self.shared.max) {
-            Shared::add_thread(&self.shared, &mut state);
+        if state.threads - state.idle.len() < EAGER {
+            Shared::join_in(&self.shared, &mut state);
         }
     }
 
-    /// Adds a thread when work is waiting and nobody is free. Says whether nothing more can be done
-    /// for what waits.
+    /// Lets another thread join in when work is waiting. Says whether nothing more can be done for
+    /// what waits.
     fn is_served(&self) -> bool {
         let mut state = self.shared.state.lock();
-        if state.queue.is_empty() || state.threads >= self.shared.max {
-            return true;
+        let is_served =
+            state.queue.is_empty() || (state.threads >= self.shared.max && state.idle.is_empty());
+        if !is_served {
+            Shared::join_in(&self.shared, &mut state);
         }
-        if state.idle == 0 {
-            Shared::add_thread(&self.shared, &mut state);
-        }
-        false
+        is_served
     }
 }
 
 impl Shared {
-    fn add_thread(this: &Arc<Self>, state: &mut State) {
+    /// Wakes a thread, or makes one where the bound allows.
+    fn join_in(this: &Arc<Self>, state: &mut State) {
+        if let Some(thread) = state.idle.pop() {
+            thread.unpark();
+            return;
+        }
+        if state.threads >= this.max {
+            return;
+        }
         let shared = Arc::clone(this);
         let thread = thread::Builder::new().name(this.name.to_owned()).stack_size(STACK_BYTES);
         match thread.spawn(move || shared.serve()) {
@@ -132,10 +140,18 @@ impl Shared {
             if state.is_over {
                 break;
             }
-            state.idle += 1;
-            let timed_out = self.work.wait_for(&mut state, IDLE).timed_out();
-            state.idle -= 1;
-            if timed_out && state.queue.is_empty() {
+            let me = thread::current();
+            state.idle.push(me.clone());
+            let since = Stopwatch::start();
+            // Being off the list is what counts: a park may end without a reason.
+            while state.idle.iter().any(|idle| idle.id() == me.id()) && since.elapsed() < IDLE {
+                drop(state);
+                thread::park_timeout(IDLE);
+                state = self.state.lock();
+            }
+            let was_woken = !state.idle.iter().any(|idle| idle.id() == me.id());
+            state.idle.retain(|idle| idle.id() != me.id());
+            if !was_woken && state.queue.is_empty() {
                 break;
             }
         }
@@ -149,7 +165,9 @@ impl Drop for Threads {
         state.is_over = true;
         // Their callers are gone with the pool.
         state.queue.clear();
-        self.shared.work.notify_all();
+        for thread in state.idle.drain(..) {
+            thread.unpark();
+        }
     }
 }
 
