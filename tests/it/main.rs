@@ -1,4 +1,5 @@
 //! The integration tests: the whole server, a real SQLite file, the sandbox's simulators.
+#![expect(clippy::unwrap_used, reason = "a test says what it wants by failing")]
 
 mod support;
 

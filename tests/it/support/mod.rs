@@ -1,1 +1,45 @@
+//! The harness: the whole server with a real SQLite file and simulators on loopback.
+//!
+//! [`TestApp`] is the server in this process, with a clock that is moved by hand; [`Process`] is
+//! the real binary. Nothing is shared between tests, so they run in any order and all at once.
 
+mod answer;
+mod app;
+mod call;
+mod process;
+mod settings;
+mod token;
+mod upstream;
+mod user;
+mod wire;
+
+pub(crate) use answer::Answer;
+pub(crate) use app::{Listening, TestApp};
+pub(crate) use process::{Process, command, signal};
+pub(crate) use settings::JWT_SECRET;
+pub(crate) use token::Forged;
+pub(crate) use upstream::{Reaction, Upstream};
+pub(crate) use user::User;
+pub(crate) use wire::{Wire, address_that_refuses, request};
+
+use std::time::Duration;
+
+use dream_bff::base::clock::Stopwatch;
+
+/// How long anything may take on a busy machine before a test calls it hung.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Waits until `is_so`, looking often. For what happens outside this process or in another task;
+/// rules never wait.
+#[track_caller]
+pub(crate) fn until(what: &str, is_so: impl FnMut() -> bool) -> impl Future<Output = ()> {
+    let from = std::panic::Location::caller();
+    async move {
+        let mut is_so = is_so;
+        let waiting = Stopwatch::start();
+        while !is_so() {
+            assert!(waiting.elapsed() < PATIENCE, "{from}: waited in vain until {what}");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+}
