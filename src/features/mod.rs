@@ -1,5 +1,7 @@
 //! What the product does, a folder per feature. A feature imports only those listed before it.
 
+pub mod settings;
+
 pub mod auth;
 pub mod users;
 
@@ -37,6 +39,7 @@ pub fn api(app: &Arc<App>) -> OpenApiService<impl OpenApi + 'static, ()> {
 /// # Errors
 /// What the database fails with.
 pub fn prepare(app: &App) -> Result<(), DbError> {
+    settings::service::load(app)?;
     auth::service::load_revoked(app)
 }
 
