@@ -3,7 +3,10 @@
 pub mod settings;
 
 pub mod auth;
+pub mod idempotency;
 pub mod users;
+
+pub mod points;
 
 pub mod login;
 
@@ -27,6 +30,8 @@ pub fn api(app: &Arc<App>) -> OpenApiService<impl OpenApi + 'static, ()> {
         auth::AuthApi { app: Arc::clone(app) },
         login::LoginApi { app: Arc::clone(app) },
         users::UsersApi { app: Arc::clone(app) },
+        points::PointsApi { app: Arc::clone(app) },
+        points::InvitesApi { app: Arc::clone(app) },
         proxy::ProxyApi { app: Arc::clone(app) },
     );
     OpenApiService::new(apis, "dream-bff", env!("CARGO_PKG_VERSION"))
@@ -50,6 +55,18 @@ pub fn periodic() -> Vec<Periodic> {
             name: "auth.sweep",
             every: Duration::from_secs(60),
             run: |app| Box::pin(async move { Ok(auth::service::sweep(&app).await?) }),
+        },
+        Periodic {
+            name: "idempotency.sweep",
+            every: Duration::from_secs(300),
+            run: |app| Box::pin(async move { Ok(idempotency::service::sweep(&app).await?) }),
+        },
+        Periodic {
+            name: "points.check_books",
+            every: Duration::from_secs(600),
+            run: |app| {
+                Box::pin(async move { Ok(points::service::books::check_nightly(&app).await?) })
+            },
         },
         Periodic {
             name: "limits.sweep",
