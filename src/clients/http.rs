@@ -14,7 +14,10 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Semaphore;
 use ureq::http::{HeaderMap, Request, StatusCode};
 use ureq::tls::{TlsConfig, TlsProvider};
+use ureq::unversioned::transport::DefaultConnector;
 use ureq::{Agent, Timeout};
+
+use super::resolver::RememberingResolver;
 
 /// The threads run one ureq call each, whose buffers are on the heap. Enough for a TLS handshake with
 /// room to spare; the kernel only backs what is touched.
@@ -103,7 +106,7 @@ impl HttpClient {
             ))
             .build();
         let idle = settings.concurrency as usize;
-        let agent = Agent::config_builder()
+        let config = Agent::config_builder()
             .tls_config(tls)
             .http_status_as_error(false)
             .max_redirects(0)
@@ -117,8 +120,9 @@ impl HttpClient {
             .max_idle_age(CONNECTION_IDLE)
             .timeout_connect(Some(CONNECT_TIMEOUT))
             .timeout_global(Some(settings.timeout))
-            .build()
-            .new_agent();
+            .build();
+        let agent =
+            Agent::with_parts(config, DefaultConnector::default(), RememberingResolver::default());
         let threads = Builder::new_current_thread()
             .thread_name(settings.name)
             .thread_stack_size(STACK_BYTES)

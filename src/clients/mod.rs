@@ -2,4 +2,5 @@
 
 pub mod http;
 pub mod image_api;
+mod resolver;
 pub mod wechat;
