@@ -8,11 +8,10 @@ use poem_openapi::payload::{Json, Payload};
 use poem_openapi::registry::{
     MetaMediaType, MetaParamIn, MetaResponse, MetaResponses, MetaSchema, MetaSchemaRef, Registry,
 };
-use poem_openapi::types::Type;
+use poem_openapi::types::{ToJSON, Type};
 use poem_openapi::{ApiExtractor, ApiExtractorType, ApiResponse, ExtractParamOptions};
-use sha2::{Digest as _, Sha256};
 
-use super::model::{Answer, BodyHash, IdempotencyError, KEY_MAX, KeyedCall};
+use super::model::{Answer, IdempotencyError, KEY_MAX, KeyedCall, KeyedRequest};
 use crate::base::ids::UserId;
 use crate::http::{ApiError, ErrorCode};
 
@@ -22,20 +21,12 @@ const HEADER: &str = "Idempotency-Key";
 /// The header with what it is about. As an argument it stands behind the token and before the body,
 /// and is named `#[oai(name = "Idempotency-Key")]`.
 #[derive(Debug)]
-pub struct IdempotencyKey(Option<Keyed>);
-
-#[derive(Debug)]
-struct Keyed {
-    key: String,
-    path: String,
-    body_hash: BodyHash,
-}
+pub struct IdempotencyKey(Option<KeyedRequest>);
 
 impl IdempotencyKey {
     /// The call, for [`run`](super::service::run); `None` when it came without a key.
     pub fn of(self, user: UserId) -> Option<KeyedCall> {
-        let Keyed { key, path, body_hash } = self.0?;
-        Some(KeyedCall { user, key, path, body_hash })
+        Some(self.0?.of(user))
     }
 }
 
@@ -65,20 +56,29 @@ impl<'a> ApiExtractor<'a> for IdempotencyKey {
         let Some(key) = key(request)? else { return Ok(Self(None)) };
         // The handler reads the body after us; the server's stack has limited its size.
         let bytes = body.take()?.into_bytes().await?;
-        let body_hash = Sha256::digest(&bytes).into();
+        let keyed = KeyedRequest::new(key, request.original_uri().path(), &bytes);
         *body = RequestBody::new(Body::from_bytes(bytes));
-        Ok(Self(Some(Keyed { key, path: request.original_uri().path().to_owned(), body_hash })))
+        Ok(Self(Some(keyed.ok_or_else(wrong)?)))
     }
 }
 
-/// One value of 1–64 visible ASCII characters, or none.
-fn key(request: &Request) -> Result<Option<String>, ApiError> {
-    let wrong = || ApiError::invalid_field(HEADER);
+/// The one value of the header, if it is there.
+fn key(request: &Request) -> Result<Option<&str>, ApiError> {
     let mut values = request.headers().get_all(HEADER).iter();
     let Some(value) = values.next() else { return Ok(None) };
-    let text = value.to_str().map_err(|_| wrong())?;
-    let is_good = (1..=KEY_MAX).contains(&text.len()) && values.next().is_none();
-    if is_good { Ok(Some(text.to_owned())) } else { Err(wrong()) }
+    let text = value.to_str().ok().filter(|_| values.next().is_none());
+    text.map(Some).ok_or_else(wrong)
+}
+
+fn wrong() -> ApiError {
+    ApiError::invalid_field(HEADER)
+}
+
+impl Answer {
+    /// `value` as JSON, as the API document has it.
+    pub fn json(status: u16, value: &impl ToJSON) -> Self {
+        Self { status, body: value.to_json_string().into() }
+    }
 }
 
 /// An answer that may be a repeated one; documented as `T` with this status.

@@ -16,4 +16,4 @@ pub mod service;
 mod store;
 
 pub use api::{Answered, IdempotencyKey};
-pub use model::{Answer, IdempotencyError, KeyedCall, Ticket};
+pub use model::{Answer, IdempotencyError, KeyedCall, KeyedRequest, Ticket};

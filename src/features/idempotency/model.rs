@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use hyper::body::Bytes;
-use poem_openapi::types::ToJSON;
+use sha2::{Digest as _, Sha256};
 
 use crate::base::ids::UserId;
 use crate::base::time::UnixMillis;
@@ -19,20 +19,35 @@ pub(super) const KEY_MAX: usize = 64;
 /// SHA-256 of a body.
 pub(super) type BodyHash = [u8; 32];
 
-/// What came with a key.
+/// A request that came with a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KeyedCall {
-    pub(super) user: UserId,
+pub struct KeyedRequest {
     pub(super) key: String,
     pub(super) path: String,
     pub(super) body_hash: BodyHash,
 }
 
-impl KeyedCall {
-    /// Whether `stored` answered this very request.
-    pub(super) fn is_of(&self, stored: &Stored) -> bool {
-        self.path == stored.path && self.body_hash == stored.body_hash
+impl KeyedRequest {
+    /// `None` when the key does not have 1–64 characters. `path` is without the query.
+    pub fn new(key: &str, path: &str, body: &[u8]) -> Option<Self> {
+        (1..=KEY_MAX).contains(&key.chars().count()).then(|| Self {
+            key: key.to_owned(),
+            path: path.to_owned(),
+            body_hash: Sha256::digest(body).into(),
+        })
     }
+
+    /// As this user's.
+    pub fn of(self, user: UserId) -> KeyedCall {
+        KeyedCall { user, request: self }
+    }
+}
+
+/// A request that came with a key, and whose it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyedCall {
+    pub(super) user: UserId,
+    pub(super) request: KeyedRequest,
 }
 
 /// An answer as it is sent: JSON with a status.
@@ -43,20 +58,14 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// `value` as JSON, as the API document has it.
-    pub fn json(status: u16, value: &impl ToJSON) -> Self {
-        Self { status, body: value.to_json_string().into() }
-    }
-
     pub(super) fn is_success(&self) -> bool {
         (200..300).contains(&self.status)
     }
 }
 
-/// A kept answer.
+/// A kept answer, and to what.
 pub(super) struct Stored {
-    pub(super) path: String,
-    pub(super) body_hash: BodyHash,
+    pub(super) request: KeyedRequest,
     pub(super) answer: Answer,
 }
 

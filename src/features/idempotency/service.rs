@@ -35,7 +35,7 @@ where
     let running = app.states.get::<Running>();
     let _turn = running.turn(&call).await?;
     if let Some(stored) = find(app, &call)? {
-        return if call.is_of(&stored) {
+        return if stored.request == call.request {
             Ok(stored.answer)
         } else {
             Err(IdempotencyError::KeyReused.into())
@@ -81,9 +81,7 @@ pub async fn sweep(app: &App) -> Result<(), DbError> {
 
 fn find(app: &App, call: &KeyedCall) -> Result<Option<Stored>, IdempotencyError> {
     let expiry = expiry(app.clock.now());
-    Ok(app
-        .db
-        .read_inline("idempotency.find", |tx| store::find(tx, call.user, &call.key, expiry))?)
+    Ok(app.db.read_inline("idempotency.find", |tx| store::find(tx, call, expiry))?)
 }
 
 async fn keep(app: &App, ticket: &Ticket, answer: &Answer) -> Result<(), IdempotencyError> {
@@ -114,7 +112,7 @@ struct Turn {
 
 impl Running {
     async fn turn(self: &Arc<Self>, call: &KeyedCall) -> Result<Turn, IdempotencyError> {
-        let id = (call.user, call.key.clone());
+        let id = (call.user, call.request.key.clone());
         let lock = Arc::clone(self.0.lock().entry(id.clone()).or_default());
         // Made before the wait: whoever leaves while waiting tidies up too.
         let mut turn = Turn { running: Arc::clone(self), id, lock: None };
@@ -138,14 +136,10 @@ impl Drop for Turn {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::features::idempotency::model::KeyedRequest;
 
     fn call(key: &str) -> KeyedCall {
-        KeyedCall {
-            user: UserId(1),
-            key: key.to_owned(),
-            path: "/p".to_owned(),
-            body_hash: [0; 32],
-        }
+        KeyedRequest::new(key, "/v1/p", b"").unwrap().of(UserId(1))
     }
 
     #[tokio::test]

@@ -1,7 +1,6 @@
 //! The `idempotency_keys` table.
 
-use super::model::{Answer, KeyedCall, Stored};
-use crate::base::ids::UserId;
+use super::model::{Answer, KeyedCall, KeyedRequest, Stored};
 use crate::base::time::UnixMillis;
 use crate::db::prelude::*;
 
@@ -11,19 +10,21 @@ const SWEEP_MAX: i64 = 1000;
 /// The kept answer of this key, unless it was stored at `expiry` or before.
 pub(super) fn find(
     tx: &Tx<'_>,
-    user: UserId,
-    key: &str,
+    call: &KeyedCall,
     expiry: UnixMillis,
 ) -> Result<Option<Stored>, DbError> {
     tx.query_opt(
         "SELECT path, body_hash, status, answer FROM idempotency_keys
           WHERE user_id = ?1 AND key = ?2 AND created_at > ?3",
-        params![user, key, expiry],
+        params![call.user, call.request.key, expiry],
         |row| {
             let answer: Vec<u8> = row.get(3)?;
             Ok(Stored {
-                path: row.get(0)?,
-                body_hash: row.get(1)?,
+                request: KeyedRequest {
+                    key: call.request.key.clone(),
+                    path: row.get(0)?,
+                    body_hash: row.get(1)?,
+                },
                 answer: Answer { status: row.get(2)?, body: answer.into() },
             })
         },
@@ -47,9 +48,9 @@ pub(super) fn insert(
          WHERE idempotency_keys.created_at <= ?8",
         params![
             call.user,
-            call.key,
-            call.path,
-            call.body_hash,
+            call.request.key,
+            call.request.path,
+            call.request.body_hash,
             answer.status,
             answer.body.as_ref(),
             now,
