@@ -11,6 +11,8 @@
 //! - One check-in a day (Asia/Shanghai), one use of a code, one reward for an invited user, also when
 //!   many try at once: the database decides.
 
+#![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
+
 mod api;
 mod model;
 pub mod service;
