@@ -25,11 +25,18 @@ pub(super) struct Migration {
 }
 
 /// Every migration in order, numbered from 1 without gaps.
-pub(super) const ALL: &[Migration] = &[Migration {
-    version: 1,
-    name: "create_core",
-    sql: include_str!("../../data/migrations/0001_create_core.sql"),
-}];
+pub(super) const ALL: &[Migration] = &[
+    Migration {
+        version: 1,
+        name: "create_core",
+        sql: include_str!("../../data/migrations/0001_create_core.sql"),
+    },
+    Migration {
+        version: 2,
+        name: "add_points_and_settings",
+        sql: include_str!("../../data/migrations/0002_add_points_and_settings.sql"),
+    },
+];
 
 /// Where a database file stands.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -19,16 +19,22 @@ enum Access {
     Owner,
 }
 
-const OPERATIONS: [(&str, Access); 12] = [
+const OPERATIONS: [(&str, Access); 18] = [
     ("changeMe", Access::User),
+    ("checkIn", Access::User),
     ("checkToken", Access::User),
     ("getMe", Access::User),
+    ("getPointsBalance", Access::User),
     ("getUserInfo", Access::User),
+    ("listMyInvites", Access::User),
+    ("listPointsPacks", Access::Public),
+    ("listPointsTransactions", Access::User),
     ("logout", Access::User),
     ("logoutAll", Access::User),
     ("proxyCancelJob", Access::Owner),
     ("proxyGenerate", Access::User),
     ("proxyGetJob", Access::Owner),
+    ("redeemCode", Access::User),
     ("refreshToken", Access::Public),
     ("setMyPhone", Access::User),
     ("wechatLogin", Access::Public),
@@ -182,7 +188,11 @@ async fn what_is_public_needs_no_token() {
     for operation in operations(&t).await {
         if access(&operation) == Access::Public {
             let answer = t.call(method(&operation), &operation.path).bytes("{}").await;
-            answer.fails(400, "INVALID_REQUEST");
+            if operation.method == "GET" {
+                answer.ok();
+            } else {
+                answer.fails(400, "INVALID_REQUEST");
+            }
         }
     }
 }

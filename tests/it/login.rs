@@ -43,7 +43,7 @@ async fn a_first_login_answers_tokens_and_a_new_user() {
             "phone": null,
             "vipLevel": "NORMAL",
             "vipExpireAt": null,
-            "pointsBalance": 0,
+            "pointsBalance": 10,
             "createdAt": "2026-01-29T12:00:00.000Z",
         },
     });

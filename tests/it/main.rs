@@ -5,9 +5,12 @@ mod support;
 
 mod auth;
 mod auth_coverage;
+mod idempotency;
 mod layering;
 mod login;
 mod openapi;
+mod points;
 mod process;
 mod proxy;
+mod settings;
 mod users;

@@ -51,7 +51,7 @@ async fn a_change_leaves_what_it_does_not_name() {
     let user =
         patch(json!({ "nickName": null, "vipLevel": "SVIP", "pointsBalance": 9 })).await.ok();
     assert_eq!((&user["nickName"], &user["avatarUrl"]), (&json!("月光"), &json!("https://a/b")));
-    assert_eq!((&user["vipLevel"], &user["pointsBalance"]), (&json!("NORMAL"), &json!(0)));
+    assert_eq!((&user["vipLevel"], &user["pointsBalance"]), (&json!("NORMAL"), &json!(10)));
 }
 
 #[tokio::test]

@@ -12,10 +12,16 @@ struct Lent {
     columns: &'static [&'static str],
 }
 
-const LENT: [Lent; 1] = [
+const LENT: [Lent; 2] = [
     // Ending every session of a user is a matter of tokens; a table of its own would cost every
     // check of a token another read.
     Lent { table: "users", to: "features/auth", columns: &["token_version"] },
+    // A balance moves with the ledger only; and it is shown wherever a user is.
+    Lent {
+        table: "users",
+        to: "features/points",
+        columns: &["points_balance", "invite_code", "invited_by"],
+    },
 ];
 
 /// Columns that whoever changes a row keeps.
