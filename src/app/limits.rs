@@ -26,7 +26,7 @@ pub struct LimitSettings {
     pub per_ip: u32,
     /// Every request of one user.
     pub per_user: u32,
-    /// Logins and token refreshes of one address.
+    /// Logins of one address.
     pub login_per_ip: u32,
     /// Generations submitted by one user.
     pub generate_per_user: u32,
@@ -41,7 +41,7 @@ pub struct Limits {
     pub per_ip: KeyedLimit<IpKey>,
     /// Every request of one user.
     pub per_user: KeyedLimit<UserId>,
-    /// Logins and token refreshes of one address.
+    /// Logins of one address.
     pub login_per_ip: KeyedLimit<IpKey>,
     /// Generations submitted by one user.
     pub generate_per_user: KeyedLimit<UserId>,

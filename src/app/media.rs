@@ -74,7 +74,7 @@ impl Media {
             queue: media.media_fetch_concurrency.saturating_mul(FETCH_QUEUE_FACTOR),
             max_bytes: max_bytes as u64,
             trusted: Url::parse(config.image_api.base.as_str()).into_iter().collect(),
-        })?;
+        });
         Ok(Self {
             storage,
             fetcher,

@@ -76,7 +76,7 @@ pub struct Profile {
 pub enum StartError {
     #[error(transparent)]
     Database(#[from] OpenError),
-    #[error("threads for outside calls cannot be prepared")]
+    #[error("the client of the image API cannot be prepared")]
     Client(#[source] io::Error),
     #[error(transparent)]
     Keys(#[from] KeyError),
@@ -90,8 +90,7 @@ impl App {
     /// # Errors
     /// [`StartError`]. Settings that are not set stand empty: whoever serves checks them before.
     pub fn open(config: &Config, clock: Clock, rng: Rng) -> Result<Arc<Self>, StartError> {
-        let wechat = WechatClient::new(wechat_settings(config), clock.clone())
-            .map_err(StartError::Client)?;
+        let wechat = WechatClient::new(wechat_settings(config), clock.clone());
         let image_api =
             ImageApiClient::new(image_api_settings(config)).map_err(StartError::Client)?;
         let media = Media::open(config, &clock)?;

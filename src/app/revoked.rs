@@ -40,6 +40,9 @@ impl RevokedIds {
     /// Whether `id` is dead: yes, no, or not known here.
     pub fn knows(&self, id: &str) -> Option<bool> {
         let inner = self.inner.read();
+        if inner.until.is_empty() && !inner.incomplete {
+            return Some(false);
+        }
         match (inner.until.contains_key(id), inner.incomplete) {
             (true, _) => Some(true),
             (false, false) => Some(false),

@@ -1,5 +1,6 @@
 //! The command line: one file per sub-command.
 
+mod books;
 mod logging;
 mod migrate;
 mod openapi;
@@ -42,6 +43,8 @@ enum Command {
     Openapi,
     /// Bring the database up to date and say what was done; `serve` does the same by itself.
     Migrate(MigrateArgs),
+    /// Check every user's balance of points against his ledger; exit status 1 when one differs.
+    Books(BooksArgs),
     /// Print the versions of the program and of its parts.
     Version,
 }
@@ -75,6 +78,12 @@ struct MigrateArgs {
     storage: StorageConfig,
 }
 
+#[derive(clap::Args, Debug)]
+struct BooksArgs {
+    #[command(flatten)]
+    storage: StorageConfig,
+}
+
 /// Runs the program.
 pub fn run() -> ExitCode {
     let cli = match parse() {
@@ -86,6 +95,7 @@ pub fn run() -> ExitCode {
         Command::Seed(args) => seed_command::run(&args),
         Command::Openapi => openapi::run(),
         Command::Migrate(args) => migrate::run(&args),
+        Command::Books(args) => books::run(&args),
         Command::Version => version(),
     };
     match done {

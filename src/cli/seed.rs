@@ -1,17 +1,187 @@
-use crate::db::Db;
+//! `seed`: demo data for a fresh database.
+//!
+//! Guarantees: the same options give the same rows, down to ids and times, on every machine and in
+//! every release that keeps the word lists; all images are public and there are exactly as many as
+//! asked for; each user's balance is what the ledger says. A database that was seeded before is
+//! refused and stays as it is. The data comes in many short transactions, so that a server on the
+//! same file goes on; what an interrupted run left counts as seeded.
+//!
+//! The links of pictures lead to `seed/…` below the media address. They are placeholders: no
+//! picture is stored.
+
+mod content;
+mod dice;
+mod store;
+mod templates;
+mod words;
+
+use std::fmt;
+use std::time::Duration;
+
+use self::store::FavoriteRow;
+use crate::base::clock::Stopwatch;
+use crate::base::ids::UserId;
+use crate::db::{Db, DbError, Tx};
+
+/// Rows per transaction: few enough to hold up other writes for some hundredths of a second only,
+/// enough that waiting for the disk does not count.
+const ROWS_PER_WRITE: usize = 2_500;
+
+/// How much demo data, and which.
 #[derive(clap::Args, Clone, Debug)]
 pub struct SeedOptions {
-    #[arg(long, default_value_t = 1)]
+    /// Users (1–999999), with the openids seed-000001, seed-000002, …
+    #[arg(long, default_value_t = Self::default().users, value_parser = clap::value_parser!(u32).range(1..=999_999))]
     pub users: u32,
-    #[arg(long, default_value_t = 1)]
+
+    /// Gallery images (0–1000000), all of them public.
+    #[arg(long, default_value_t = Self::default().images, value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
     pub images: u32,
-    #[arg(long, default_value_t = 1)]
+
+    /// Prompt templates in the database afterwards (0–1000).
+    #[arg(long, default_value_t = Self::default().templates, value_parser = clap::value_parser!(u32).range(0..=1_000))]
     pub templates: u32,
-    #[arg(long, default_value_t = 1)]
+
+    /// Chooses the content; the same number gives the same data.
+    #[arg(long, default_value_t = Self::default().seed)]
     pub seed: u64,
-    #[arg(long, default_value_t = 1)]
-    pub balance: u32,
+
+    /// Points each user has (0–1000000000000).
+    #[arg(long, default_value_t = Self::default().balance, value_parser = clap::value_parser!(i64).range(0..=1_000_000_000_000))]
+    pub balance: i64,
 }
-pub fn run(_: &Db, _: &SeedOptions, _: &str) -> Result<String, std::io::Error> {
-    Ok(String::new())
+
+impl Default for SeedOptions {
+    fn default() -> Self {
+        Self { users: 100, images: 1_000, templates: 30, seed: 42, balance: 100 }
+    }
 }
+
+/// What was written. `Display` is what the command prints.
+#[derive(Clone, Debug)]
+pub struct SeedReport {
+    /// Users added.
+    pub users: usize,
+    /// Gallery images added.
+    pub images: usize,
+    /// Templates in the database now.
+    pub templates: u32,
+    /// Favorites added.
+    pub favorites: usize,
+    /// Points of each user.
+    pub balance: i64,
+    /// The seed that chose the content.
+    pub seed: u64,
+    /// How long it took.
+    pub elapsed: Duration,
+}
+
+impl fmt::Display for SeedReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { users, images, templates, favorites, balance, seed, elapsed } = self;
+        writeln!(f, "Demo data written in {:.2} s (seed {seed}):", elapsed.as_secs_f64())?;
+        writeln!(
+            f,
+            "{users:>9} users, openids seed-000001 to seed-{users:06}, {balance} points each"
+        )?;
+        writeln!(f, "{images:>9} gallery images, all public")?;
+        writeln!(f, "{templates:>9} prompt templates")?;
+        writeln!(f, "{favorites:>9} favorites of the first users")?;
+        write!(f, "Start `dream-bff serve` with the same settings to see it.")
+    }
+}
+
+/// Why there is no, or not all, demo data.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SeedError {
+    /// An earlier run left its users. Nothing was changed.
+    #[error(
+        "this database already holds demo data ({users} users with openids seed-…), nothing was \
+         changed: to start afresh, stop the server, delete the database file with the -wal and \
+         -shm beside it, and run seed again"
+    )]
+    AlreadySeeded {
+        /// Users found.
+        users: i64,
+    },
+    /// The database failed. Part of the data may be there.
+    #[error(
+        "the demo data could not be written completely; delete the database file before the next try"
+    )]
+    Db(#[from] DbError),
+    /// The templates that are compiled in cannot be read.
+    #[error("the built-in prompt templates are damaged")]
+    Templates(#[from] serde_json::Error),
+}
+
+/// Fills `db`. `media_base` is the address that pictures are linked below, such as
+/// `https://api.example.com/media`.
+///
+/// # Panics
+///
+/// Inside an async runtime, whose worker it would block: call it before, or on a blocking thread.
+pub fn run(db: &Db, options: &SeedOptions, media_base: &str) -> Result<SeedReport, SeedError> {
+    let watch = Stopwatch::start();
+    let media_base = media_base.trim_end_matches('/');
+    let &SeedOptions { users, images, templates, seed, balance } = options;
+    let (seeded, had_templates) = db.read_inline("seed.check", |tx| {
+        Ok::<_, DbError>((store::count_seeded_users(tx)?, store::count_templates(tx)?))
+    })?;
+    if seeded > 0 {
+        return Err(SeedError::AlreadySeeded { users: seeded });
+    }
+
+    let rows = (0..users).map(|n| content::user(seed, n, users, balance, media_base));
+    let user_ids: Vec<UserId> = write_all(db, "seed.users", rows, store::insert_user)?;
+
+    let rows = (0..images).map(|n| content::image(seed, n, images, &user_ids, media_base));
+    let image_ids = write_all(db, "seed.images", rows, store::insert_image)?;
+
+    let missing = templates.saturating_sub(had_templates);
+    let rows = templates::templates(seed, missing, media_base)?.into_iter();
+    let template_ids = write_all(db, "seed.templates", rows, store::insert_template)?;
+
+    let rows = (0..users).zip(&user_ids).flat_map(|(n, user)| {
+        content::favorites(seed, n, image_ids.len(), template_ids.len())
+            .into_iter()
+            .filter_map(|kept| FavoriteRow::new(*user, kept, &image_ids, &template_ids))
+    });
+    let favorites = write_all(db, "seed.favorites", rows, store::insert_favorite)?;
+
+    Ok(SeedReport {
+        users: user_ids.len(),
+        images: image_ids.len(),
+        templates: had_templates.saturating_add(missing),
+        favorites: favorites.len(),
+        balance,
+        seed,
+        elapsed: watch.elapsed(),
+    })
+}
+
+/// Writes `rows` in portions; says what `insert` made of each, in order.
+fn write_all<T, R>(
+    db: &Db,
+    name: &'static str,
+    mut rows: impl Iterator<Item = T>,
+    insert: fn(&Tx<'_>, &T) -> Result<R, DbError>,
+) -> Result<Vec<R>, DbError>
+where
+    T: Send + 'static,
+    R: Send + 'static,
+{
+    let mut made = Vec::new();
+    loop {
+        let portion: Vec<T> = rows.by_ref().take(ROWS_PER_WRITE).collect();
+        if portion.is_empty() {
+            return Ok(made);
+        }
+        made.extend(db.write_blocking(name, move |tx| {
+            portion.iter().map(|row| insert(tx, row)).collect::<Result<Vec<R>, DbError>>()
+        })?);
+    }
+}
+
+#[cfg(test)]
+mod tests;

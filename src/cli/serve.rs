@@ -72,7 +72,10 @@ fn run_server(
 #[expect(clippy::print_stdout, reason = "the banner is for the person who started it")]
 async fn serve(app: &Arc<App>, config: &Config, sandbox: Option<&Sandbox>) -> io::Result<()> {
     let stop: CancellationToken = shutdown::on_signals()?;
-    let listener = server::bind(config.listen())?;
+    let wanted = config.listen();
+    let listener = server::bind(wanted).map_err(|err| {
+        io::Error::new(err.kind(), format!("{wanted} cannot be listened on: {err}"))
+    })?;
     let address = listener.local_addr()?;
     let (board, mut tasks) = jobs::start(app, &features::periodic(), &stop);
     let endpoint = server::endpoint(app, board, config, sandbox.map(Sandbox::control_routes))?;

@@ -10,26 +10,24 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Semaphore;
 use ureq::http::{HeaderMap, Request, StatusCode};
 use ureq::tls::{TlsConfig, TlsProvider};
-use ureq::unversioned::resolver::{DefaultResolver, Resolver};
+use ureq::unversioned::resolver::Resolver;
 use ureq::unversioned::transport::DefaultConnector;
 use ureq::{Agent, Timeout};
 
-/// The threads run one ureq call each, whose buffers are on the heap. Enough for a TLS handshake with
-/// room to spare; the kernel only backs what is touched.
-const STACK_BYTES: usize = 256 * 1024;
-
-/// How long an idle thread stays. Short: threads are cheap to make and each holds a touched stack.
-const THREAD_IDLE: Duration = Duration::from_secs(10);
+use super::resolver::RememberingResolver;
+use super::threads::Threads;
 
 /// ureq's default of 128 KiB each way costs 2 MB a call in flight (measured); answers here are small.
 const BUFFER_BYTES: usize = 8 * 1024;
 
 /// Below the 5 s after which Node servers close an idle connection, so that we rarely meet a dead one.
 const CONNECTION_IDLE: Duration = Duration::from_secs(4);
+
+/// Pools of connections of one client.
+const AGENTS: usize = 8;
 
 /// Longest time to find and reach the other side.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -84,9 +82,11 @@ pub struct HttpClient {
 }
 
 struct Shared {
-    agent: Agent,
-    /// Only its blocking pool is used: bounded threads that come and go with the load.
-    threads: Option<Runtime>,
+    /// ureq's pool of connections is a list behind one lock, looked through at each call: several
+    /// short ones instead of one long one.
+    agents: Vec<Agent>,
+    calls: AtomicUsize,
+    threads: Threads,
     slots: Arc<Semaphore>,
     waiting: AtomicUsize,
     settings: HttpSettings,
@@ -94,22 +94,13 @@ struct Shared {
 
 impl HttpClient {
     /// Prepares the agent; threads start with the first call.
-    ///
-    /// # Errors
-    /// When the operating system refuses the pool's resources.
-    pub fn new(settings: HttpSettings) -> io::Result<Self> {
-        Self::with_resolver(settings, DefaultResolver::default())
+    pub fn new(settings: HttpSettings) -> Self {
+        Self::with_resolver(settings, RememberingResolver::default())
     }
 
     /// The same with an own way from names to addresses, which may refuse with
     /// [`ureq::Error::Other`]. The connection goes to the very address that it gave.
-    ///
-    /// # Errors
-    /// When the operating system refuses the pool's resources.
-    pub(super) fn with_resolver(
-        settings: HttpSettings,
-        resolver: impl Resolver,
-    ) -> io::Result<Self> {
+    pub(super) fn with_resolver(settings: HttpSettings, resolver: impl Resolver + Clone) -> Self {
         let tls = TlsConfig::builder()
             .provider(TlsProvider::Rustls)
             .unversioned_rustls_crypto_provider(Arc::new(
@@ -132,22 +123,21 @@ impl HttpClient {
             .timeout_connect(Some(CONNECT_TIMEOUT))
             .timeout_global(Some(settings.timeout))
             .build();
-        let agent = Agent::with_parts(config, DefaultConnector::default(), resolver);
-        let threads = Builder::new_current_thread()
-            .thread_name(settings.name)
-            .thread_stack_size(STACK_BYTES)
-            .max_blocking_threads(idle)
-            .thread_keep_alive(THREAD_IDLE)
-            .build()?;
-        Ok(Self {
+        let agents = (0..AGENTS)
+            .map(|_| {
+                Agent::with_parts(config.clone(), DefaultConnector::default(), resolver.clone())
+            })
+            .collect();
+        Self {
             shared: Arc::new(Shared {
-                agent,
-                threads: Some(threads),
+                agents,
+                calls: AtomicUsize::new(0),
+                threads: Threads::new(settings.name, idle),
                 slots: Arc::new(Semaphore::new(idle)),
                 waiting: AtomicUsize::new(0),
                 settings,
             }),
-        })
+        }
     }
 
     /// Sends `request` and reads the whole answer. Never follows a redirect.
@@ -163,15 +153,17 @@ impl HttpClient {
                 .await
                 .map_err(|_| CallError::Overloaded)?
         };
-        let Some(threads) = &self.shared.threads else { return Err(CallError::Overloaded) };
-        let agent = self.shared.agent.clone();
+        let turn = self.shared.calls.fetch_add(1, Ordering::Relaxed) % AGENTS;
+        let Some(agent) = self.shared.agents.get(turn).cloned() else {
+            return Err(CallError::Overloaded);
+        };
         let limit = self.shared.settings.max_answer_bytes;
-        let done = threads.handle().spawn_blocking(move || {
+        let done = self.shared.threads.run(move || {
             let answer = run(&agent, request, limit);
             drop(slot);
             answer
         });
-        // It can only fail when the process is going down and the pool with it.
+        // There is none when no thread could be had, or when the process is going down.
         done.await.unwrap_or(Err(CallError::Overloaded))
     }
 
@@ -179,15 +171,6 @@ impl HttpClient {
     pub fn in_flight(&self) -> usize {
         (self.shared.settings.concurrency as usize)
             .saturating_sub(self.shared.slots.available_permits())
-    }
-}
-
-impl Drop for Shared {
-    fn drop(&mut self) {
-        // A runtime must not be dropped within another one by waiting for its threads.
-        if let Some(threads) = self.threads.take() {
-            threads.shutdown_background();
-        }
     }
 }
 

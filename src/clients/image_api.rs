@@ -47,7 +47,7 @@ pub struct ImageApiClient {
 
 impl ImageApiClient {
     /// # Errors
-    /// When the threads cannot be prepared, or the key cannot stand in a header.
+    /// When the key cannot stand in a header.
     pub fn new(settings: ImageApiSettings) -> io::Result<Self> {
         let authorization = match &settings.key {
             None => None,
@@ -66,7 +66,7 @@ impl ImageApiClient {
             concurrency: settings.concurrency,
             queue: settings.queue,
             max_answer_bytes: settings.max_answer_bytes,
-        })?;
+        });
         Ok(Self { http, base: settings.base, authorization })
     }
 

@@ -4,4 +4,6 @@ pub mod fetch;
 pub mod http;
 pub mod image_api;
 pub mod object_storage;
+mod resolver;
+mod threads;
 pub mod wechat;

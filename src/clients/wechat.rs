@@ -6,7 +6,6 @@
 
 mod answer;
 
-use std::io;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -83,18 +82,17 @@ struct PhoneRequest<'a> {
 }
 
 impl WechatClient {
-    /// # Errors
-    /// When the threads cannot be prepared.
-    pub fn new(settings: WechatSettings, clock: Clock) -> io::Result<Self> {
+    /// Prepares the client; nothing is sent yet.
+    pub fn new(settings: WechatSettings, clock: Clock) -> Self {
         let http = HttpClient::new(HttpSettings {
             name: "wechat",
             timeout: settings.timeout,
             concurrency: settings.concurrency,
             queue: settings.queue,
             max_answer_bytes: MAX_ANSWER_BYTES,
-        })?;
+        });
         let WechatSettings { base, appid, secret, .. } = settings;
-        Ok(Self { http, base, appid, secret, clock, token: Mutex::new(None) })
+        Self { http, base, appid, secret, clock, token: Mutex::new(None) }
     }
 
     /// Exchanges a code of `wx.login` (`GET /sns/jscode2session`).

@@ -32,6 +32,11 @@ pub(super) const ALL: &[Migration] = &[
         sql: include_str!("../../data/migrations/0001_create_core.sql"),
     },
     Migration {
+        version: 2,
+        name: "add_points_and_settings",
+        sql: include_str!("../../data/migrations/0002_add_points_and_settings.sql"),
+    },
+    Migration {
         version: 3,
         name: "add_media",
         sql: include_str!("../../data/migrations/0003_add_media.sql"),

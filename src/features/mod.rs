@@ -1,7 +1,12 @@
 //! What the product does, a folder per feature. A feature imports only those listed before it.
 
+pub mod settings;
+
 pub mod auth;
+pub mod idempotency;
 pub mod users;
+
+pub mod points;
 
 pub mod login;
 
@@ -27,6 +32,8 @@ pub fn api(app: &Arc<App>) -> OpenApiService<impl OpenApi + 'static, ()> {
         auth::AuthApi { app: Arc::clone(app) },
         login::LoginApi { app: Arc::clone(app) },
         users::UsersApi { app: Arc::clone(app) },
+        points::PointsApi { app: Arc::clone(app) },
+        points::InvitesApi { app: Arc::clone(app) },
         media::MediaApi { app: Arc::clone(app) },
         proxy::ProxyApi { app: Arc::clone(app) },
     );
@@ -40,6 +47,7 @@ pub fn api(app: &Arc<App>) -> OpenApiService<impl OpenApi + 'static, ()> {
 /// # Errors
 /// What the database fails with.
 pub fn prepare(app: &App) -> Result<(), DbError> {
+    settings::service::load(app)?;
     auth::service::load_revoked(app)
 }
 
@@ -59,6 +67,18 @@ pub fn periodic() -> Vec<Periodic> {
                     media::service::sweep(&app).await?;
                     Ok(())
                 })
+            },
+        },
+        Periodic {
+            name: "idempotency.sweep",
+            every: Duration::from_secs(300),
+            run: |app| Box::pin(async move { Ok(idempotency::service::sweep(&app).await?) }),
+        },
+        Periodic {
+            name: "points.check_books",
+            every: Duration::from_secs(600),
+            run: |app| {
+                Box::pin(async move { Ok(points::service::books::check_nightly(&app).await?) })
             },
         },
         Periodic {

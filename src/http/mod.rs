@@ -1,4 +1,4 @@
-//! The vocabulary of handlers: errors, request bodies, ready answers, who is asking.
+//! The vocabulary of handlers: errors, request bodies, ready answers, lists, who is asking.
 //!
 //! Knows nothing of features; `server` puts these things on the wire.
 
@@ -8,6 +8,7 @@ pub mod error;
 pub mod error_code;
 pub mod json_body;
 pub mod json_bytes;
+pub mod page;
 pub mod raw_json;
 pub mod tag;
 
@@ -21,5 +22,6 @@ pub use error::{ApiError, ErrorBody};
 pub use error_code::ErrorCode;
 pub use json_body::JsonBody;
 pub use json_bytes::JsonBytes;
+pub use page::{Page, PageQuery};
 pub use raw_json::RawJson;
 pub use tag::Tag;

@@ -9,6 +9,8 @@ pub enum Tag {
     Auth,
     /// The caller's own account.
     Users,
+    /// Points: balance, bookings, packs, check-in, codes.
+    Points,
     /// Uploading pictures.
     Media,
     /// The pass-through to the image API.

@@ -4,8 +4,8 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use poem::http::{Method, header};
-use poem::{Endpoint, EndpointExt as _, Response, Route};
+use poem::http::{Method, Uri, header};
+use poem::{Endpoint, IntoEndpoint as _, PathPattern, Request, Response, Route};
 
 use super::health::{Healthz, Readyz};
 use super::paths::PathTable;
@@ -51,18 +51,22 @@ pub fn endpoint(
         config.storage.data_dir.clone(),
         u64::from(config.storage.min_free_disk_mib) * 1024 * 1024,
     );
-    let mut routes = Route::new()
+    let mut others = Route::new()
         .at("/healthz", poem::get(Healthz))
         .at("/readyz", poem::get(ready))
         .at("/api/openapi.json", poem::get(Document(document)))
         .nest("/api/docs", api.swagger_ui())
-        .at("/media/*key", poem::get(features::media::MediaFiles::new(app)))
-        .nest(features::API_BASE, api);
+        .at("/media/*key", poem::get(features::media::MediaFiles::new(app)));
     if let Some(control) = control {
-        routes = routes.nest(Sandbox::CONTROL_PATH, control);
+        others = others.nest(Sandbox::CONTROL_PATH, control);
         paths = paths.with(Sandbox::CONTROL_PATH, &get);
     }
-    let routes = routes.data(Arc::clone(app));
+    let routes = Mounted {
+        app: Arc::clone(app),
+        base: Arc::from(features::API_BASE),
+        api: api.into_endpoint(),
+        others,
+    };
     Ok(Stack::new(
         routes,
         paths,
@@ -100,13 +104,43 @@ fn stack_settings(config: &Config) -> StackSettings {
     }
 }
 
+/// The API at its base path, everything else beside it.
+///
+/// By hand what `Route::nest` and `.data()` would do: two layers less for each request, which is a
+/// tenth of the cost of a cached answer.
+struct Mounted<A> {
+    app: Arc<App>,
+    base: Arc<str>,
+    api: A,
+    others: Route,
+}
+
+impl<A: Endpoint<Output = Response>> Endpoint for Mounted<A> {
+    type Output = Response;
+
+    async fn call(&self, mut req: Request) -> poem::Result<Response> {
+        req.set_data(Arc::clone(&self.app));
+        let below =
+            req.uri().path_and_query().and_then(|path| path.as_str().strip_prefix(&*self.base));
+        match below.filter(|below| below.starts_with('/')).map(Uri::try_from) {
+            Some(Ok(below)) => {
+                *req.uri_mut() = below;
+                // The router appends its own pattern, for the access log.
+                req.set_data(PathPattern(Arc::clone(&self.base)));
+                self.api.call(req).await
+            }
+            _ => self.others.call(req).await,
+        }
+    }
+}
+
 /// The API document, made once.
 struct Document(String);
 
 impl Endpoint for Document {
     type Output = Response;
 
-    async fn call(&self, _: poem::Request) -> poem::Result<Response> {
+    async fn call(&self, _: Request) -> poem::Result<Response> {
         let response =
             Response::builder().header(header::CONTENT_TYPE, "application/json; charset=utf-8");
         Ok(response.body(self.0.clone()))

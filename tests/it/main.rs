@@ -5,11 +5,14 @@ mod support;
 
 mod auth;
 mod auth_coverage;
+mod idempotency;
 mod layering;
 mod login;
 mod media;
 mod object_storage;
 mod openapi;
+mod points;
 mod process;
 mod proxy;
+mod settings;
 mod users;

@@ -8,7 +8,6 @@
 mod address;
 
 use std::fmt;
-use std::io;
 use std::time::Duration;
 
 use ureq::config::Config;
@@ -88,9 +87,8 @@ pub struct Fetcher {
 }
 
 impl Fetcher {
-    /// # Errors
-    /// When the threads cannot be prepared.
-    pub fn new(settings: &FetchSettings) -> io::Result<Self> {
+    /// Prepares the clients; threads start with the first fetch.
+    pub fn new(settings: &FetchSettings) -> Self {
         let http = |name| HttpSettings {
             name,
             timeout: settings.timeout,
@@ -100,11 +98,11 @@ impl Fetcher {
         };
         let trusted: Vec<String> = settings.trusted.iter().filter_map(origin).collect();
         let guard = |trusted: &[String]| Guard { trusted: trusted.to_vec() };
-        Ok(Self {
-            for_upstream: HttpClient::with_resolver(http("fetch-results"), guard(&trusted))?,
-            for_users: HttpClient::with_resolver(http("fetch-inputs"), guard(&[]))?,
+        Self {
+            for_upstream: HttpClient::with_resolver(http("fetch-results"), guard(&trusted)),
+            for_users: HttpClient::with_resolver(http("fetch-inputs"), guard(&[])),
             trusted,
-        })
+        }
     }
 
     /// Gets the picture at `address`. What comes claims to be one; whether it is shows in decoding.
@@ -202,7 +200,9 @@ fn origin(url: &Url) -> Option<String> {
     Some(format!("{}://{}:{port}", url.scheme(), url.host_str()?))
 }
 
-/// Looks names up and lets only public addresses through, except for the origins it trusts.
+/// Looks names up, each time anew, and lets only public addresses through, except for the origins
+/// it trusts.
+#[derive(Clone)]
 struct Guard {
     trusted: Vec<String>,
 }

@@ -56,7 +56,7 @@ pub struct S3Storage {
 
 impl S3Storage {
     /// # Errors
-    /// When the endpoint cannot be used or the threads cannot be prepared.
+    /// When the endpoint cannot be used.
     pub fn new(settings: S3Settings, clock: Clock) -> io::Result<Self> {
         let style = if settings.path_style { UrlStyle::Path } else { UrlStyle::VirtualHost };
         let bucket = Bucket::new(settings.endpoint, style, settings.bucket, settings.region)
@@ -68,7 +68,7 @@ impl S3Storage {
             concurrency: settings.concurrency,
             queue: settings.queue,
             max_answer_bytes: settings.max_bytes,
-        })?;
+        });
         let credentials = Credentials::new(settings.access_key_id, secret);
         Ok(Self { http, bucket, credentials, clock })
     }

@@ -17,7 +17,7 @@ use crate::http::{ApiError, ErrorCode, JsonBody, RequestContext, Tag};
 /// Access token of a mini-program user, from `POST /auth/wechat-login` or `POST /auth/refresh-token`.
 #[derive(SecurityScheme)]
 #[oai(ty = "bearer", bearer_format = "JWT", checker = "check_user")]
-pub struct UserAuth(CurrentUser);
+pub struct UserAuth(Arc<CurrentUser>);
 
 impl UserAuth {
     /// Who is calling.
@@ -31,7 +31,7 @@ impl UserAuth {
     }
 }
 
-async fn check_user(req: &Request, token: Bearer) -> poem::Result<CurrentUser> {
+async fn check_user(req: &Request, token: Bearer) -> poem::Result<Arc<CurrentUser>> {
     let app = req.data::<Arc<App>>().ok_or_else(|| ApiError::new(ErrorCode::InternalError))?;
     let user = service::verify(app, &token.token).map_err(ApiError::from)?;
     if let Some(context) = RequestContext::of(req) {
@@ -133,13 +133,13 @@ impl AuthApi {
 
     /// Check the token
     #[oai(path = "/check", method = "get", operation_id = "checkToken")]
-    async fn check(&self, user: UserAuth) -> Json<CheckResponse> {
+    async fn check(&self, user: UserAuth) -> Result<Json<CheckResponse>, ApiError> {
         let current = user.current();
-        Json(CheckResponse {
+        Ok(Json(CheckResponse {
             valid: true,
             user_id: current.user_id.0,
             expires_at: current.expires_at.rfc3339(),
-        })
+        }))
     }
 }
 

@@ -26,6 +26,8 @@ pub struct CurrentUser {
     pub token_id: String,
     /// When the token ends by itself.
     pub expires_at: UnixMillis,
+    /// The user's token version when it was made.
+    pub(super) version: i64,
 }
 
 /// What a login or a refresh gives.

@@ -1,7 +1,11 @@
 //! Sessions: begin, go on, end; and the judgement of an access token.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use moka::sync::Cache;
 use sha2::{Digest, Sha256};
 
 use super::model::{
@@ -13,6 +17,19 @@ use crate::app::{Account, App};
 use crate::base::ids::UserId;
 use crate::base::time::UnixMillis;
 use crate::db::{DbError, Tx};
+
+/// Tokens that were verified, about 700 bytes each.
+const VERIFIED_MAX: u64 = 20_000;
+
+/// See [`signed`]. Bounded; what is not used for an hour goes.
+struct VerifiedTokens(Cache<Box<str>, Arc<CurrentUser>>);
+
+impl Default for VerifiedTokens {
+    fn default() -> Self {
+        let idle = Duration::from_secs(3600);
+        Self(Cache::builder().max_capacity(VERIFIED_MAX).time_to_idle(idle).build())
+    }
+}
 
 /// A session about to begin: ids and secrets drawn before the transaction.
 #[derive(Debug)]
@@ -67,14 +84,13 @@ impl NewSession {
 ///
 /// # Errors
 /// `Invalid`, `Expired`, `Banned`, `Revoked`, in this order.
-pub fn verify(app: &App, text: &str) -> Result<CurrentUser, AuthError> {
-    let verified = token::verify(&app.keys, text, app.clock.now())?;
-    let user = verified.user;
+pub fn verify(app: &App, text: &str) -> Result<Arc<CurrentUser>, AuthError> {
+    let user = signed(app, text)?;
     let account = account(app, user.user_id)?.ok_or(AuthError::Invalid)?;
     if account.is_banned {
         return Err(AuthError::Banned);
     }
-    let is_over = verified.version != account.token_version
+    let is_over = user.version != account.token_version
         || is_revoked(app, &user.session_id.0)?
         || is_revoked(app, &user.token_id)?;
     if is_over { Err(AuthError::Revoked) } else { Ok(user) }
@@ -198,6 +214,22 @@ async fn end_session(
         app.revoked.add(id, until);
     }
     Ok(())
+}
+
+/// Signature, claims and time. What was found good is remembered by the token's whole text, so that
+/// the arithmetic is done once; time is judged anew.
+fn signed(app: &App, text: &str) -> Result<Arc<CurrentUser>, AuthError> {
+    let now = app.clock.now();
+    let known = app.states.get::<VerifiedTokens>();
+    match known.0.get(text) {
+        Some(user) if user.expires_at > now => Ok(user),
+        Some(_) => Err(AuthError::Expired),
+        None => {
+            let user = Arc::new(token::verify(&app.keys, text, now)?);
+            known.0.insert(text.into(), Arc::clone(&user));
+            Ok(user)
+        }
+    }
 }
 
 fn account(app: &App, user_id: UserId) -> Result<Option<Account>, AuthError> {

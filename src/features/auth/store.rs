@@ -141,10 +141,23 @@ pub(super) fn sweep(tx: &Tx<'_>, now: UnixMillis) -> Result<(), DbError> {
            (SELECT token_id FROM revoked_tokens WHERE expires_at <= ?1 LIMIT 1000)",
         params![now],
     )?;
-    tx.execute(
+    let sessions: Vec<String> = tx.query_all(
         "DELETE FROM refresh_tokens WHERE token_hash IN
-           (SELECT token_hash FROM refresh_tokens WHERE expires_at <= ?1 LIMIT 1000)",
+           (SELECT token_hash FROM refresh_tokens WHERE expires_at <= ?1 LIMIT 1000)
+         RETURNING family_id",
         params![now],
+        |row| row.get(0),
+    )?;
+    // The refresh token outlives the access tokens, so a session without one is over.
+    sessions.iter().try_for_each(|session| delete_session_without_tokens(tx, session))
+}
+
+fn delete_session_without_tokens(tx: &Tx<'_>, session: &str) -> Result<(), DbError> {
+    tx.execute(
+        "DELETE FROM token_families
+          WHERE family_id = ?1
+            AND NOT EXISTS (SELECT 1 FROM refresh_tokens WHERE family_id = ?1)",
+        params![session],
     )?;
     Ok(())
 }

@@ -27,14 +27,6 @@ struct Claims {
     sid: String,
 }
 
-/// A token that is signed by us and not expired; whether it was revoked is another question.
-#[derive(Debug)]
-pub(super) struct Verified {
-    pub(super) user: CurrentUser,
-    /// The user's token version when it was made.
-    pub(super) version: i64,
-}
-
 /// What goes into a token.
 pub(super) struct Grant<'a> {
     pub(super) user_id: UserId,
@@ -64,8 +56,8 @@ pub(super) fn sign(
     Ok((token, UnixMillis(claims.exp.saturating_mul(1000))))
 }
 
-/// Checks signature and claims, then time. Any of the current and the previous key will do.
-pub(super) fn verify(keys: &Keys, token: &str, now: UnixMillis) -> Result<Verified, AuthError> {
+/// Checks signature and claims, then time; whether it was revoked is another question. Any of the current and the previous key will do.
+pub(super) fn verify(keys: &Keys, token: &str, now: UnixMillis) -> Result<CurrentUser, AuthError> {
     let mut rules = Validation::new(Algorithm::HS256);
     // Time is judged below, by the clock that tests can move and after everything else.
     rules.validate_exp = false;
@@ -85,13 +77,11 @@ pub(super) fn verify(keys: &Keys, token: &str, now: UnixMillis) -> Result<Verifi
     if claims.exp <= now.seconds() {
         return Err(AuthError::Expired);
     }
-    Ok(Verified {
-        user: CurrentUser {
-            user_id: UserId(claims.user_id),
-            session_id: SessionId(claims.sid),
-            token_id: claims.jti,
-            expires_at: UnixMillis(claims.exp.saturating_mul(1000)),
-        },
+    Ok(CurrentUser {
+        user_id: UserId(claims.user_id),
+        session_id: SessionId(claims.sid),
+        token_id: claims.jti,
+        expires_at: UnixMillis(claims.exp.saturating_mul(1000)),
         version: claims.ver,
     })
 }
@@ -138,8 +128,8 @@ mod tests {
     #[test]
     fn what_is_signed_is_read_back() {
         let verified = verify(&keys(SECRET, None), &good(), NOW).unwrap();
-        assert_eq!((verified.user.user_id, verified.version), (UserId(7), 3));
-        assert_eq!(verified.user.expires_at, NOW.plus_seconds(ACCESS_LIFE_S));
+        assert_eq!((verified.user_id, verified.version), (UserId(7), 3));
+        assert_eq!(verified.expires_at, NOW.plus_seconds(ACCESS_LIFE_S));
         assert_eq!(
             claims(),
             json!({"sub": "7", "userId": 7, "type": "access", "jti": "jti", "ver": 3, "sid": "session",

@@ -25,6 +25,10 @@ struct LoginRequest {
     /// A code from the `getPhoneNumber` button.
     #[oai(validator(min_length = 1, max_length = 512))]
     phone_code: Option<String>,
+    /// Of whoever brought this user (`GET /users/me/invites`); counts for a new user only, and is
+    /// ignored when it is nobody's.
+    #[oai(validator(max_length = 64))]
+    invite_code: Option<String>,
 }
 
 /// What the client knows of its user.
@@ -96,12 +100,13 @@ impl LoginApi {
         if let Some(ip) = ctx.client_ip() {
             self.app.limits.login_per_ip.check(&ip.into())?;
         }
-        let LoginRequest { code, user_info, phone_code } = body.0;
+        let LoginRequest { code, user_info, phone_code, invite_code } = body.0;
         let profile = user_info.map_or_else(NewUserProfile::default, |info| NewUserProfile {
             nick_name: info.nick_name,
             avatar_url: info.avatar_url,
         });
-        let done = service::log_in(&self.app, LoginCommand { code, phone_code, profile }).await?;
+        let command = LoginCommand { code, phone_code, profile, invite_code };
+        let done = service::log_in(&self.app, command).await?;
         Ok(Json(LoginResponse::at(done, self.app.clock.now())))
     }
 
@@ -122,6 +127,7 @@ impl From<LoginError> for ApiError {
             LoginError::Phone(err) => Self::from(err).detail("field", "phoneCode"),
             LoginError::User(err) => err.into(),
             LoginError::Auth(err) => err.into(),
+            LoginError::Points(err) => err.into(),
             LoginError::Keys(err) => Self::new(ErrorCode::InternalError).caused_by(err),
             LoginError::Db(err) => err.into(),
         }

@@ -4,6 +4,7 @@ use crate::app::keys::KeyError;
 use crate::clients::wechat::WechatError;
 use crate::db::DbError;
 use crate::features::auth::{AuthError, TokenPair};
+use crate::features::points::PointsError;
 use crate::features::users::{NewUserProfile, StoredUser, UserError};
 
 /// What the mini-program sends.
@@ -12,6 +13,8 @@ pub(super) struct LoginCommand {
     pub(super) code: String,
     pub(super) phone_code: Option<String>,
     pub(super) profile: NewUserProfile,
+    /// As the client sent it.
+    pub(super) invite_code: Option<String>,
 }
 
 /// What a login gives.
@@ -34,6 +37,8 @@ pub(super) enum LoginError {
     User(#[from] UserError),
     #[error(transparent)]
     Auth(#[from] AuthError),
+    #[error(transparent)]
+    Points(#[from] PointsError),
     #[error(transparent)]
     Keys(#[from] KeyError),
     #[error(transparent)]

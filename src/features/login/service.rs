@@ -4,6 +4,7 @@ use super::model::{LoggedIn, LoginCommand, LoginError};
 use crate::app::App;
 use crate::features::auth::service::NewSession;
 use crate::features::users::{self, Arrival};
+use crate::features::{points, settings};
 
 /// Exchanges the codes at WeChat, then finds or makes the user and begins a session.
 ///
@@ -27,10 +28,19 @@ pub(super) async fn log_in(app: &App, command: LoginCommand) -> Result<LoggedIn,
     };
     let now = app.clock.now();
     let begun = NewSession::draw(app);
+    let settings = settings::service::current(app);
+    let invite_code = command.invite_code;
     let (user, is_new, version, begun) = app
         .db
         .write("login.log_in", move |tx| {
-            let (user, is_new) = users::service::find_or_create(tx, &arrival, now)?;
+            let (mut user, is_new) = users::service::find_or_create(tx, &arrival, now)?;
+            if is_new {
+                if let Some(code) = &invite_code {
+                    points::service::invites::accept(tx, user.id, code)?;
+                }
+                user.points_balance =
+                    points::service::sign_up(tx, &settings.economy, user.id, now)?;
+            }
             let version = begun.store(tx, user.id)?;
             Ok::<_, LoginError>((user, is_new, version, begun))
         })

@@ -82,7 +82,7 @@ impl ProxyApi {
     ///
     /// Only a job that the caller created through `POST /proxy/images/generate`; any other is
     /// `JOB_NOT_FOUND`.
-    #[oai(path = "/jobs/:job_id", method = "get", operation_id = "proxyGetJob")]
+    #[oai(path = "/jobs/:jobId", method = "get", operation_id = "proxyGetJob")]
     async fn job(
         &self,
         user: UserAuth,
@@ -96,7 +96,7 @@ impl ProxyApi {
     /// Cancel a job of the image API
     ///
     /// Only a job that the caller created; any other is `JOB_NOT_FOUND`.
-    #[oai(path = "/jobs/:job_id", method = "delete", operation_id = "proxyCancelJob")]
+    #[oai(path = "/jobs/:jobId", method = "delete", operation_id = "proxyCancelJob")]
     async fn cancel(
         &self,
         user: UserAuth,

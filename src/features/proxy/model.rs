@@ -1,10 +1,10 @@
 //! What is passed through, and how it can fail.
 
-use poem::http::header::{
-    ACCEPT, ACCEPT_LANGUAGE, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, DATE, SERVER,
-    SET_COOKIE, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
+use hyper::HeaderMap;
+use hyper::header::{
+    ACCEPT, ACCEPT_LANGUAGE, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, DATE, HeaderName,
+    SERVER, SET_COOKIE, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
 };
-use poem::http::{HeaderMap, HeaderName};
 
 use crate::clients::http::CallError;
 use crate::db::DbError;
@@ -88,7 +88,7 @@ pub(super) enum ProxyError {
 
 #[cfg(test)]
 mod tests {
-    use poem::http::HeaderValue;
+    use hyper::header::HeaderValue;
 
     use super::*;
 

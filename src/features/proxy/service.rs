@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use poem::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use hyper::header::{HeaderName, HeaderValue};
+use hyper::{HeaderMap, Method, StatusCode};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 

@@ -14,7 +14,7 @@ use crate::features::auth::UserAuth;
 use crate::http::{ApiError, ErrorCode, JsonBody, JsonBytes, Tag};
 
 /// Shown for users who have told no name, as WeChat does.
-const NAMELESS: &str = "微信用户";
+pub(crate) const NAMELESS: &str = "微信用户";
 
 /// Membership level.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum, Serialize)]

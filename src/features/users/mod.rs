@@ -10,5 +10,6 @@ mod model;
 pub mod service;
 mod store;
 
+pub(crate) use api::NAMELESS;
 pub use api::{User, UsersApi};
 pub use model::{Arrival, NewUserProfile, StoredUser, UserError, VipLevel};

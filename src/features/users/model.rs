@@ -4,6 +4,7 @@ use crate::base::ids::UserId;
 use crate::base::time::UnixMillis;
 use crate::clients::wechat::WechatError;
 use crate::db::DbError;
+use crate::features::settings::{Entitlement, Entitlements};
 
 /// What a nickname may hold, in characters.
 pub(super) const NICK_NAME_MAX: usize = 32;
@@ -43,6 +44,17 @@ pub enum VipLevel {
     Normal,
     Vip,
     Svip,
+}
+
+impl VipLevel {
+    /// What this level may do.
+    pub fn entitlement(self, by_level: &Entitlements) -> &Entitlement {
+        match self {
+            Self::Normal => &by_level.normal,
+            Self::Vip => &by_level.vip,
+            Self::Svip => &by_level.svip,
+        }
+    }
 }
 
 /// Who comes in, as WeChat says.

@@ -9,7 +9,7 @@ use poem::http::{Method, header};
 use poem::{Endpoint as _, Request, Response};
 use serde_json::Value;
 
-use super::Answer;
+use super::{Answer, PATIENCE};
 
 /// The endpoint that answers now; another one after a restart.
 pub(super) type Server = Arc<RwLock<Arc<BoxEndpoint<'static, Response>>>>;
@@ -71,7 +71,8 @@ impl IntoFuture for Call {
                 request = request.header(name, value);
             }
             let request = request.body(self.body);
-            let (head, body) = endpoint.get_response(request).await.into_parts();
+            let answering = tokio::time::timeout(PATIENCE, endpoint.get_response(request));
+            let (head, body) = answering.await.expect("no answer").into_parts();
             let body = body.into_vec().await.unwrap();
             Answer { status: head.status.as_u16(), headers: head.headers, body }
         })

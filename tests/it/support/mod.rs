@@ -14,7 +14,7 @@ mod user;
 mod wire;
 
 pub(crate) use answer::Answer;
-pub(crate) use app::{Listening, TestApp};
+pub(crate) use app::TestApp;
 pub(crate) use process::{Process, command, signal};
 pub(crate) use settings::JWT_SECRET;
 pub(crate) use token::Forged;

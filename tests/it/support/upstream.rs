@@ -15,6 +15,8 @@ use tokio::task::JoinSet;
 pub(crate) enum Reaction {
     /// Sends these bytes and closes.
     Send(Vec<u8>),
+    /// Sends these bytes and then nothing more, with the connection open.
+    Stall(Vec<u8>),
     /// Says nothing until [`Upstream::let_go`], then answers `200 {}`.
     Hold,
 }
@@ -73,10 +75,11 @@ impl Upstream {
 
     /// What it does from now on.
     pub(crate) fn react(&self, reaction: Reaction) {
+        self.held.send_replace(true);
         *self.reaction.lock() = reaction;
     }
 
-    /// Answers all that are held, and from now on holds nobody.
+    /// Answers all that are held, and holds nobody until the next [`Upstream::react`].
     pub(crate) fn let_go(&self) {
         self.held.send_replace(false);
     }
@@ -93,6 +96,10 @@ async fn serve(
     seen.lock().push(request);
     let bytes = match reaction {
         Reaction::Send(bytes) => bytes,
+        Reaction::Stall(bytes) => {
+            let _ = stream.write_all(&bytes).await;
+            return std::future::pending().await;
+        }
         Reaction::Hold => {
             if held.wait_for(|held| !held).await.is_err() {
                 return;

@@ -29,6 +29,13 @@ impl Wire {
         wire.answer().await.unwrap_or_else(|| panic!("{method} {path} was not answered"))
     }
 
+    /// The same for a server that may end at any moment; `None` when it did.
+    pub(crate) async fn try_ask(address: SocketAddr, request: &str) -> Option<Answer> {
+        let mut wire = Self(TcpStream::connect(address).await.ok()?);
+        wire.0.write_all(request.as_bytes()).await.ok()?;
+        wire.answer().await
+    }
+
     pub(crate) async fn send(&mut self, bytes: &[u8]) {
         self.0.write_all(bytes).await.unwrap();
     }

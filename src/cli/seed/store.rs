@@ -1,0 +1,122 @@
+//! The SQL of the demo data.
+//!
+//! The one exception to "one table, one writer": it fills the tables of several features, because
+//! a hundred thousand rows cannot go through their services one by one. What those guarantee holds
+//! here too, above all that a balance is what the ledger says.
+
+use super::content::{DemoImage, DemoUser, Kept};
+use super::templates::DemoTemplate;
+use crate::base::ids::UserId;
+use crate::base::time::UnixMillis;
+use crate::db::prelude::*;
+
+/// A favorite with the ids of the rows it joins.
+pub(super) struct FavoriteRow {
+    pub(super) user: UserId,
+    pub(super) kind: &'static str,
+    pub(super) resource_id: String,
+    pub(super) created_at: UnixMillis,
+}
+
+impl FavoriteRow {
+    /// The favorite of `user`; `None` when what it points at was not made.
+    pub(super) fn new(
+        user: UserId,
+        (kept, created_at): (Kept, UnixMillis),
+        images: &[i64],
+        templates: &[String],
+    ) -> Option<Self> {
+        let (kind, resource_id) = match kept {
+            Kept::Image(index) => ("image", images.get(index)?.to_string()),
+            Kept::Template(index) => ("prompt", templates.get(index)?.clone()),
+        };
+        Some(Self { user, kind, resource_id, created_at })
+    }
+}
+
+/// Users that a run has left: `seed-` and digits. Uses the index on `openid`.
+pub(super) fn count_seeded_users(tx: &Tx<'_>) -> Result<i64, DbError> {
+    // '.' follows '-' in ASCII.
+    tx.query_one(
+        "SELECT COUNT(*) FROM users WHERE openid >= 'seed-' AND openid < 'seed.'",
+        [],
+        |row| row.get(0),
+    )
+}
+
+/// All templates, whoever made them.
+pub(super) fn count_templates(tx: &Tx<'_>) -> Result<u32, DbError> {
+    tx.query_one("SELECT COUNT(*) FROM prompt_templates", [], |row| row.get(0))
+}
+
+/// A user, and the ledger row that its balance comes from.
+pub(super) fn insert_user(tx: &Tx<'_>, user: &DemoUser) -> Result<UserId, DbError> {
+    let id = UserId(tx.insert(
+        "INSERT INTO users (openid, nick_name, avatar_url, points_balance, created_at, updated_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?5)",
+        params![user.openid, user.nick_name, user.avatar_url, user.balance, user.created_at],
+    )?);
+    // No booking without an amount.
+    if user.balance > 0 {
+        tx.insert(
+            "INSERT INTO points_transactions
+               (user_id, type, amount, description, reason, reference, balance_after, created_at)
+             VALUES (?1, 'EARN', ?2, '体验积分', 'seed', ?3, ?2, ?4)",
+            params![id, user.balance, user.openid, user.created_at],
+        )?;
+    }
+    Ok(id)
+}
+
+/// A public image; says its id.
+pub(super) fn insert_image(tx: &Tx<'_>, image: &DemoImage) -> Result<i64, DbError> {
+    tx.insert(
+        "INSERT INTO gallery_images
+           (image_url, thumbnail_url, width, height, prompt, category_id, author_id, likes, status,
+            created_at, updated_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 'APPROVED', ?9, ?9)",
+        params![
+            image.image_url,
+            image.thumbnail_url,
+            image.width,
+            image.height,
+            image.prompt,
+            image.category_id,
+            image.author,
+            image.likes,
+            image.created_at
+        ],
+    )
+}
+
+/// A prompt template.
+pub(super) fn insert_template(tx: &Tx<'_>, template: &DemoTemplate) -> Result<String, DbError> {
+    tx.execute(
+        "INSERT INTO prompt_templates
+           (template_id, title, description, prompt, category, thumbnail_url, preview_images,
+            usage_count, is_hot, sort, created_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+        params![
+            template.id,
+            template.title,
+            template.description,
+            template.prompt,
+            template.category,
+            template.thumbnail_url,
+            template.preview_images,
+            template.usage_count,
+            template.is_hot,
+            template.sort,
+            template.created_at
+        ],
+    )?;
+    Ok(template.id.clone())
+}
+
+/// A favorite.
+pub(super) fn insert_favorite(tx: &Tx<'_>, favorite: &FavoriteRow) -> Result<i64, DbError> {
+    tx.insert(
+        "INSERT INTO favorites (user_id, type, resource_id, created_at) VALUES (?1, ?2, ?3, ?4)",
+        params![favorite.user, favorite.kind, favorite.resource_id, favorite.created_at],
+    )
+}

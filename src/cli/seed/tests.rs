@@ -1,0 +1,180 @@
+//! The promises of `seed`, each on a real file.
+
+use clap::{Args as _, FromArgMatches as _};
+use tempfile::TempDir;
+
+use super::*;
+use crate::base::clock::{Clock, TestClock};
+use crate::base::time::UnixMillis;
+use crate::db::DbSettings;
+use crate::db::prelude::*;
+
+const BASE: &str = "http://127.0.0.1:3000/media";
+
+fn fresh(now: i64) -> (TempDir, Db) {
+    let dir = tempfile::tempdir().unwrap();
+    let settings = DbSettings::new(dir.path().join("dream.db"), dir.path().join("backups"));
+    let db = Db::open(settings, &Clock::test(TestClock::at(UnixMillis(now)))).unwrap();
+    (dir, db)
+}
+
+fn small() -> SeedOptions {
+    // More images than one write takes.
+    SeedOptions { users: 150, images: 3_000, templates: 45, seed: 42, balance: 100 }
+}
+
+fn number(db: &Db, sql: &str) -> i64 {
+    db.read_inline("test", |tx| tx.query_one(sql, [], |row| row.get(0)))
+        .unwrap_or_else(|err: DbError| panic!("{sql}: {err:?}"))
+}
+
+/// Every row of every table that `seed` fills, as JSON text.
+fn dump(db: &Db) -> Vec<String> {
+    let tables = [
+        "SELECT json_array(id, openid, nick_name, avatar_url, vip_level, points_balance, \
+                           created_at, updated_at) FROM users ORDER BY id",
+        "SELECT json_array(id, user_id, type, amount, description, reason, reference, \
+                           balance_after, created_at) FROM points_transactions ORDER BY id",
+        "SELECT json_array(id, image_url, thumbnail_url, width, height, prompt, category_id, \
+                           author_id, likes, status, created_at, updated_at) \
+           FROM gallery_images ORDER BY id",
+        "SELECT json_array(template_id, title, description, prompt, category, thumbnail_url, \
+                           preview_images, usage_count, is_hot, sort, created_at) \
+           FROM prompt_templates ORDER BY template_id",
+        "SELECT json_array(id, user_id, type, resource_id, created_at) FROM favorites ORDER BY id",
+    ];
+    let mut rows = Vec::new();
+    for sql in tables {
+        let more: Result<Vec<String>, DbError> =
+            db.read_inline("test", |tx| tx.query_all(sql, [], |row| row.get(0)));
+        rows.extend(more.unwrap());
+    }
+    rows
+}
+
+#[test]
+fn the_same_options_give_the_same_database() {
+    let (_dir, one) = fresh(0);
+    let (_other_dir, two) = fresh(1_900_000_000_000);
+    run(&one, &small(), BASE).unwrap();
+    run(&two, &small(), &format!("{BASE}/")).unwrap();
+    let (one, two) = (dump(&one), dump(&two));
+    assert!(one.len() > 150 + 150 + 3_000 + 45 + 100);
+    assert!(one == two, "the databases differ");
+
+    let (_third_dir, three) = fresh(0);
+    run(&three, &SeedOptions { seed: 43, ..small() }, BASE).unwrap();
+    assert!(one != dump(&three), "the seed changes nothing");
+}
+
+#[test]
+fn there_is_exactly_what_was_asked_for() {
+    let (_dir, db) = fresh(0);
+    let report = run(&db, &small(), BASE).unwrap();
+    assert_eq!((report.users, report.images, report.templates), (150, 3_000, 45));
+    assert_eq!(number(&db, "SELECT COUNT(*) FROM users"), 150);
+    let public = "SELECT COUNT(*) FROM gallery_images WHERE status = 'APPROVED'";
+    assert_eq!(number(&db, public), 3_000);
+    assert_eq!(number(&db, "SELECT COUNT(*) FROM prompt_templates"), 45);
+    let favorites = i64::try_from(report.favorites).unwrap();
+    assert_eq!(number(&db, "SELECT COUNT(*) FROM favorites"), favorites);
+    assert_eq!(number(&db, "SELECT COUNT(DISTINCT user_id) FROM favorites"), 100);
+    assert_eq!(number(&db, "SELECT COUNT(DISTINCT category_id) FROM gallery_images"), 4);
+    assert_eq!(number(&db, "SELECT id FROM users WHERE openid = 'seed-000150'"), 150);
+    let printed = report.to_string();
+    assert!(printed.contains("seed-000001 to seed-000150, 100 points each"), "{printed}");
+}
+
+#[test]
+fn the_books_balance() {
+    let (_dir, db) = fresh(0);
+    run(&db, &SeedOptions { balance: 1_000_000_000, ..small() }, BASE).unwrap();
+    let wrong = "
+        SELECT COUNT(*) FROM users u
+         WHERE u.points_balance <> 1000000000
+            OR u.points_balance IS NOT (SELECT SUM(CASE type WHEN 'SPEND' THEN -amount ELSE amount END)
+                                      FROM points_transactions t WHERE t.user_id = u.id)
+            OR u.points_balance IS NOT (SELECT balance_after FROM points_transactions t
+                                     WHERE t.user_id = u.id ORDER BY t.id DESC LIMIT 1)";
+    assert_eq!(number(&db, wrong), 0);
+    assert_eq!(number(&db, "SELECT COUNT(*) FROM points_transactions WHERE reason = 'seed'"), 150);
+}
+
+#[test]
+fn without_points_nothing_is_booked() {
+    let (_dir, db) = fresh(0);
+    run(&db, &SeedOptions { balance: 0, images: 0, templates: 0, ..small() }, BASE).unwrap();
+    assert_eq!(number(&db, "SELECT COUNT(*) FROM points_transactions"), 0);
+    assert_eq!(number(&db, "SELECT COUNT(*) FROM favorites"), 0);
+}
+
+#[test]
+fn lists_are_in_the_order_of_their_ids() {
+    let (_dir, db) = fresh(0);
+    run(&db, &small(), BASE).unwrap();
+    for table in ["users", "gallery_images"] {
+        let disorder = format!(
+            "SELECT COUNT(*) FROM {table} a JOIN {table} b ON b.id = a.id + 1
+              WHERE b.created_at <= a.created_at"
+        );
+        assert_eq!(number(&db, &disorder), 0, "{table}");
+    }
+    let orphans = "SELECT COUNT(*) FROM favorites f
+                    WHERE NOT EXISTS (SELECT 1 FROM gallery_images g
+                                       WHERE f.type = 'image' AND f.resource_id = CAST(g.id AS TEXT))
+                      AND NOT EXISTS (SELECT 1 FROM prompt_templates p
+                                       WHERE f.type = 'prompt' AND f.resource_id = p.template_id)";
+    assert_eq!(number(&db, orphans), 0);
+    let early = "SELECT COUNT(*) FROM gallery_images g JOIN users u ON u.id = g.author_id
+                  WHERE g.created_at <= u.created_at";
+    assert_eq!(number(&db, early), 0);
+}
+
+#[test]
+fn a_second_run_is_refused_and_changes_nothing() {
+    let (_dir, db) = fresh(0);
+    run(&db, &small(), BASE).unwrap();
+    let before = dump(&db);
+    let err = run(&db, &SeedOptions { users: 10, seed: 7, ..small() }, BASE).unwrap_err();
+    assert!(matches!(err, SeedError::AlreadySeeded { users: 150 }), "{err:?}");
+    assert!(err.to_string().contains("delete the database file"), "{err}");
+    assert!(before == dump(&db), "the refused run left something");
+}
+
+#[test]
+fn other_users_and_templates_stay_and_templates_are_filled_up() {
+    let (_dir, db) = fresh(0);
+    db.write_blocking("test", |tx| {
+        tx.insert(
+            "INSERT INTO users (openid, created_at, updated_at) VALUES ('seedling', 1, 1)",
+            [],
+        )?;
+        tx.execute(
+            "INSERT INTO prompt_templates (template_id, title, prompt, category, created_at)
+             VALUES ('mine', 'mine', 'mine', 'mine', 1)",
+            [],
+        )
+    })
+    .unwrap_or_else(|err: DbError| panic!("{err:?}"));
+    let report = run(&db, &small(), BASE).unwrap();
+    assert_eq!((report.users, report.templates), (150, 45));
+    assert_eq!(number(&db, "SELECT COUNT(*) FROM prompt_templates"), 45);
+    assert_eq!(number(&db, "SELECT COUNT(*) FROM users"), 151);
+}
+
+#[test]
+fn defaults_and_limits_are_those_of_the_help() {
+    let parse = |args: &[&str]| {
+        let command = SeedOptions::augment_args(clap::Command::new("seed"));
+        command
+            .try_get_matches_from(args)
+            .map(|found| SeedOptions::from_arg_matches(&found).unwrap())
+    };
+    let default = parse(&["seed"]).unwrap();
+    assert_eq!((default.users, default.images, default.templates), (100, 1_000, 30));
+    let large = parse(&["seed", "--users=10000", "--images=100000", "--balance=1000000000"]);
+    assert_eq!(large.unwrap().balance, 1_000_000_000);
+    for bad in ["--users=0", "--users=1000000", "--templates=1001", "--balance=-1"] {
+        assert!(parse(&["seed", bad]).is_err(), "{bad}");
+    }
+}

@@ -1,0 +1,19 @@
+//! What an operator tunes while the server runs: prices, quotas, limits of jobs, the AI label.
+//!
+//! Guarantees:
+//! - There is always a complete, valid set of settings: what is not stored, or stored wrongly (by an
+//!   older or newer program, or by hand), has its default.
+//! - A change is checked as a whole section, stored, and holds for every request that starts after it
+//!   was acknowledged. It says what was before and after, for the audit log.
+//! - Sections are independent: one bad value never takes another section with it.
+//!
+//! Secrets and what the process needs to start are no settings; they are in the environment.
+
+mod model;
+pub mod service;
+mod store;
+
+pub use model::{
+    Economy, Entitlement, Entitlements, Invite, InviteEvent, Jobs, Label, Mode, PriceTable,
+    Resolution, ResolutionPrices, Retry, Section, Settings, SettingsChange, SettingsError,
+};

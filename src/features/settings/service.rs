@@ -1,0 +1,87 @@
+//! Reading settings, which costs nothing, and changing them.
+
+use std::sync::Arc;
+
+use parking_lot::{Mutex, RwLock};
+use serde_json::Value;
+
+use super::model::{Section, Settings, SettingsChange, SettingsError};
+use super::store;
+use crate::app::App;
+use crate::db::{DbError, Tx};
+
+/// The settings in force. Defaults until [`load`].
+#[derive(Default)]
+struct InForce {
+    settings: RwLock<Arc<Settings>>,
+    /// Held while reading the table and putting the result in force, so that of two changes the one
+    /// that reads later, and hence sees more, is also the one that stays.
+    reading: Mutex<()>,
+}
+
+/// The settings in force: a snapshot for one request.
+pub fn current(app: &App) -> Arc<Settings> {
+    Arc::clone(&app.states.get::<InForce>().settings.read())
+}
+
+/// Puts what is stored in force. To be called before serving.
+///
+/// # Errors
+/// What the database fails with; what was in force stays.
+pub fn load(app: &App) -> Result<(), DbError> {
+    let in_force = app.states.get::<InForce>();
+    let _reading = in_force.reading.lock();
+    let settings = app.db.read_inline("settings.load", stored)?;
+    *in_force.settings.write() = Arc::new(settings);
+    Ok(())
+}
+
+/// Changes one section and puts it in force: the members that `change` names, objects member by
+/// member. `by` is who did it.
+///
+/// # Errors
+/// `Invalid` naming the field; nothing has changed then. What the database fails with.
+pub async fn change(
+    app: &App,
+    section: Section,
+    change: Value,
+    by: &str,
+) -> Result<SettingsChange, SettingsError> {
+    let now = app.clock.now();
+    let by = by.to_owned();
+    let done = app
+        .db
+        .write("settings.change", move |tx| {
+            // From what is stored, not from memory: two changes at once must both stay.
+            let mut settings = stored(tx)?;
+            let done = settings.change(section, &change)?;
+            store::put(tx, section, &done.after.to_string(), &by, now)?;
+            Ok::<_, SettingsError>(done)
+        })
+        .await?;
+    load(app)?;
+    Ok(done)
+}
+
+/// What is stored, over the defaults.
+fn stored(tx: &Tx<'_>) -> Result<Settings, DbError> {
+    let mut settings = Settings::default();
+    for row in store::all(tx)? {
+        let Some(section) = Section::by_key(&row.key) else {
+            tracing::warn!(settings.key = row.key, "unknown settings are ignored");
+            continue;
+        };
+        let loaded = serde_json::from_str(&row.json)
+            .map_err(|err| SettingsError::invalid("section", err.to_string()))
+            .and_then(|json: Value| settings.load(section, &json));
+        if let Err(err) = loaded {
+            let error = err.to_string();
+            tracing::error!(
+                settings.key = row.key,
+                error,
+                "stored settings are not valid; the defaults hold until they are changed"
+            );
+        }
+    }
+    Ok(settings)
+}
