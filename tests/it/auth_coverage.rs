@@ -19,7 +19,7 @@ enum Access {
     Owner,
 }
 
-const OPERATIONS: [(&str, Access); 18] = [
+const OPERATIONS: [(&str, Access); 19] = [
     ("changeMe", Access::User),
     ("checkIn", Access::User),
     ("checkToken", Access::User),
@@ -37,6 +37,7 @@ const OPERATIONS: [(&str, Access); 18] = [
     ("redeemCode", Access::User),
     ("refreshToken", Access::Public),
     ("setMyPhone", Access::User),
+    ("uploadImage", Access::User),
     ("wechatLogin", Access::Public),
 ];
 

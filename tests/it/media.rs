@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use dream_bff::base::ids::UserId;
 use dream_bff::features::media::service::{self, check_input, load_input, store_result};
-use dream_bff::features::media::{
-    Holder, LabelSettings, MediaError, Provenance, Source, StoredImage,
-};
+use dream_bff::features::media::{Holder, MediaError, Provenance, Source, StoredImage};
+use dream_bff::features::settings;
 use image::{DynamicImage, ImageFormat, Rgb, RgbImage};
+use serde_json::json;
 
 use crate::support::{Answer, Reaction, TestApp, Upstream, User, Wire};
 
@@ -46,7 +46,7 @@ fn job(id: &str) -> Provenance {
 }
 
 async fn store(t: &TestApp, id: &str, source: Source) -> Result<StoredImage, MediaError> {
-    store_result(&t.app(), source, job(id), &LabelSettings::default()).await
+    store_result(&t.app(), source, job(id)).await
 }
 
 async fn get(t: &TestApp, key: &str) -> Answer {
@@ -193,7 +193,7 @@ async fn nothing_but_a_key_leads_to_a_file() {
 async fn a_result_is_fetched_from_the_image_api_labelled_and_kept_once() {
     let t = TestApp::start().await;
     let alice = t.log_in("alice").await;
-    let submitted = alice.generate(&serde_json::json!({ "prompt": "月光" })).await.json();
+    let submitted = alice.generate(&json!({ "prompt": "月光" })).await.json();
     let url = finished(&alice, submitted["jobId"].as_str().unwrap()).await;
     let stored = store(&t, "job_1", Source::Url(url.clone())).await.unwrap();
     let full = get(&t, &stored.key).await;
@@ -331,10 +331,22 @@ async fn an_input_is_one_of_ours_or_public() {
 }
 
 #[tokio::test]
-async fn a_label_that_says_nothing_is_refused() {
+async fn the_label_is_a_setting_and_a_bad_one_costs_no_picture() {
     let t = TestApp::start().await;
-    let label = LabelSettings { text: "梦境".to_owned(), ..LabelSettings::default() };
-    let source = Source::Bytes(picture(30, 30, ImageFormat::Png));
-    let refused = store_result(&t.app(), source, job("job_1"), &label).await.unwrap_err();
-    assert!(matches!(&refused, MediaError::Label(_)) && !refused.is_retryable());
+    let plain = picture(200, 200, ImageFormat::Png);
+    let with = async |change: serde_json::Value| {
+        let section = settings::Section::Label;
+        settings::service::change(&t.app(), section, change, "test").await.unwrap();
+        let stored = store(&t, "job_1", Source::Bytes(plain.clone())).await.unwrap();
+        let body = get(&t, &stored.key).await.body;
+        let image = image::load_from_memory(&body).unwrap();
+        (image, String::from_utf8_lossy(&body).contains("\"ContentProducer\":\"Dream Ltd\""))
+    };
+    let unlabelled = image::load_from_memory(&plain).unwrap();
+    let (usual, _) = with(json!({ "producer": "Dream Ltd" })).await;
+    assert_ne!(usual, unlabelled);
+    let (other, is_ours) = with(json!({ "text": "人工智能合成" })).await;
+    assert!(other != usual && is_ours);
+    assert_eq!(with(json!({ "text": "梦境" })).await, (usual, true), "the usual one instead");
+    assert_eq!(with(json!({ "visible": false })).await, (unlabelled, true));
 }

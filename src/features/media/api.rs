@@ -1,12 +1,16 @@
 //! `/upload/image`.
 
+mod files;
+
+pub use files::MediaFiles;
+
 use std::sync::Arc;
 
 use poem_openapi::types::Binary;
 use poem_openapi::{Multipart, Object, OpenApi, payload::Json};
 
 use super::model::MediaError;
-use super::picture::PictureError;
+use super::model::picture::PictureError;
 use super::service;
 use crate::app::App;
 use crate::features::auth::UserAuth;
@@ -73,9 +77,7 @@ impl From<MediaError> for ApiError {
             MediaError::Removing | MediaError::Pool(_) => {
                 Self::new(ErrorCode::ServiceOverload).caused_by(err)
             }
-            MediaError::Label(_) | MediaError::Storage(_) => {
-                Self::new(ErrorCode::InternalError).caused_by(err)
-            }
+            MediaError::Storage(_) => Self::new(ErrorCode::InternalError).caused_by(err),
             MediaError::Db(err) => err.into(),
         }
     }

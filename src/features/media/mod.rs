@@ -10,13 +10,10 @@
 //!   that the configuration names.
 
 mod api;
-mod files;
 mod model;
-mod picture;
 pub mod service;
 mod store;
 
-pub use api::MediaApi;
-pub use files::MediaFiles;
+pub use api::{MediaApi, MediaFiles};
+pub use model::picture::{LabelError, PictureError};
 pub use model::{Holder, MediaError, Provenance, Source, StoredImage, StoredUpload};
-pub use picture::{LabelError, LabelSettings, PictureError};

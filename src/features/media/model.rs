@@ -1,5 +1,7 @@
 //! Whose pictures there are, which part of one is asked for, what goes wrong.
 
+pub(super) mod picture;
+
 use std::fmt;
 
 use crate::base::cpu_pool::PoolError;
@@ -9,7 +11,7 @@ use crate::clients::fetch::FetchError;
 use crate::clients::object_storage::{ObjectKey, StorageError};
 use crate::db::DbError;
 
-use super::picture::PictureError;
+use self::picture::PictureError;
 
 /// Who needs a picture. Stored: never change the forms.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -111,9 +113,6 @@ pub enum MediaError {
     Picture(#[from] PictureError),
     #[error("the picture has {0} bytes, which is more than allowed")]
     TooLarge(usize),
-    /// The label's settings cannot be used.
-    #[error("the label cannot be drawn")]
-    Label(#[from] super::picture::LabelError),
     /// The day's uploads are used up.
     #[error("too many uploads today")]
     UploadsUsedUp,
@@ -139,7 +138,7 @@ impl MediaError {
             Self::Picture(err) => {
                 matches!(err, PictureError::Damaged(_) | PictureError::Cut | PictureError::Format)
             }
-            Self::TooLarge(_) | Self::Label(_) | Self::UploadsUsedUp | Self::NotFound => false,
+            Self::TooLarge(_) | Self::UploadsUsedUp | Self::NotFound => false,
             Self::Removing | Self::Pool(_) | Self::Storage(_) | Self::Db(_) => true,
         }
     }

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
+use super::model::picture::{self, Aigc, Bounds, LabelError, Prepared};
 use super::model::{
     Holder, MediaError, ObjectRole, ObjectRow, Provenance, Source, StoredImage, StoredUpload,
     day_start,
 };
-use super::picture::{self, Aigc, Bounds, LabelSettings, Prepared};
 use super::store;
 use crate::app::App;
 use crate::base::error_chain::error_chain;
@@ -15,6 +15,7 @@ use crate::base::time::UnixMillis;
 use crate::clients::fetch::{self, GivenBy};
 use crate::clients::object_storage::{ObjectKey, ObjectKind, Opened};
 use crate::db::{DbError, Tx};
+use crate::features::settings;
 
 /// Objects removed in one go; the rest follows at once.
 const REMOVAL_BATCH: u32 = 200;
@@ -29,9 +30,7 @@ pub async fn store_result(
     app: &App,
     source: Source,
     provenance: Provenance,
-    label: &LabelSettings,
 ) -> Result<StoredImage, MediaError> {
-    label.check()?;
     let bytes = match source {
         Source::Url(url) => app.media.fetcher.fetch(&url, GivenBy::Upstream).await?,
         Source::Bytes(bytes) => bytes,
@@ -41,10 +40,11 @@ pub async fn store_result(
     }
     let bounds = bounds(app);
     let id = format!("{}-{}", provenance.job_id, provenance.index);
-    let mark = Aigc::generated(&label.producer, &id);
-    let label = label.clone();
-    let done =
-        app.media.pool.run(move || picture::prepare_result(bytes, &mark, &label, bounds)).await??;
+    let settings = settings::service::current(app);
+    let mark = Aigc::generated(&settings.label.producer, &id);
+    let label = settings.label.visible.then(|| label_text(&settings.label.text).to_owned());
+    let work = move || picture::prepare_result(bytes, &mark, label.as_deref(), bounds);
+    let done = app.media.pool.run(work).await??;
     let holder = Holder::job(&provenance.job_id);
     let (width, height) = (done.full.width, done.full.height);
     let size = done.full.picture.len() as u64;
@@ -75,6 +75,14 @@ pub async fn store_upload(
     let (width, height) = (done.width, done.height);
     let key = keep(app, &holder, ObjectRole::Upload, done).await?;
     Ok(StoredUpload { key, width, height })
+}
+
+/// Whether `text` can be the visible label: before it becomes a setting.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn check_label(text: &str) -> Result<(), LabelError> {
+    picture::check_text(text)
 }
 
 /// The absolute address of a stored picture.
@@ -215,6 +223,18 @@ async fn keep(
         })
         .await?;
     Ok(key.to_string())
+}
+
+/// The text to draw: a setting that cannot be drawn must not cost anybody his pictures.
+fn label_text(wanted: &str) -> &str {
+    match check_label(wanted) {
+        Ok(()) => wanted,
+        Err(err) => {
+            let error = error_chain(&err);
+            tracing::error!(error, "the label of the settings cannot be used, so the usual one is");
+            picture::DEFAULT_TEXT
+        }
+    }
 }
 
 /// An early look, so that nothing is worked on in vain.

@@ -13,8 +13,8 @@ use hyper::body::Bytes;
 use poem::http::{HeaderMap, HeaderValue, StatusCode, header};
 use poem::{Body, Endpoint, Request, Response};
 
-use super::model::Part;
-use super::service;
+use super::super::model::Part;
+use super::super::service;
 use crate::app::App;
 use crate::clients::object_storage::{CACHE_CONTROL, ObjectKey, Opened};
 use crate::http::{ApiError, ErrorCode};

@@ -9,7 +9,7 @@ use image::{GenericImageView, Pixel};
 use super::decode::Pixels;
 
 /// Noto Sans CJK SC Bold, only the letters a label needs; `assets/fonts/README.md` says how it was made.
-static FONT: &[u8] = include_bytes!("../../../../assets/fonts/label.otf");
+static FONT: &[u8] = include_bytes!("../../../../../assets/fonts/label.otf");
 
 /// What the standard wants is 5 %; rounding to whole pixels must not take it below.
 const TEXT_HEIGHT: f32 = 0.056;
@@ -27,24 +27,10 @@ const PLATE_ALPHA: f32 = 0.5;
 /// More would be wider than a narrow picture.
 const MAX_CHARACTERS: usize = 10;
 
-/// How results are labelled.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LabelSettings {
-    /// Whether the corner mark is drawn. The metadata is always written.
-    pub visible: bool,
-    /// The corner mark.
-    pub text: String,
-    /// Who made the picture, for the metadata: a name or code of the service's provider.
-    pub producer: String,
-}
+/// What stands in the corner when the settings say nothing that can.
+pub(in super::super::super) const DEFAULT_TEXT: &str = "AI生成";
 
-impl Default for LabelSettings {
-    fn default() -> Self {
-        Self { visible: true, text: "AI生成".to_owned(), producer: "dream-bff".to_owned() }
-    }
-}
-
-/// Why a label cannot be used.
+/// Why a text cannot be a label.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LabelError {
     #[error("the text needs 1 to {MAX_CHARACTERS} characters")]
@@ -56,25 +42,23 @@ pub enum LabelError {
     Letter(char),
 }
 
-impl LabelSettings {
-    /// Whether the text may stand on a picture and can be drawn.
-    ///
-    /// # Errors
-    /// [`LabelError`].
-    pub fn check(&self) -> Result<(), LabelError> {
-        if !(1..=MAX_CHARACTERS).contains(&self.text.chars().count()) {
-            return Err(LabelError::Length);
-        }
-        let says = |words: [&str; 2]| words.iter().any(|word| self.text.contains(word));
-        if !(says(["AI", "人工智能"]) && says(["生成", "合成"])) {
-            return Err(LabelError::Meaning);
-        }
-        let font = font();
-        let has = |letter| font.as_ref().is_some_and(|font| font.glyph_id(letter) != GlyphId(0));
-        match self.text.chars().find(|letter| !has(*letter)) {
-            Some(letter) => Err(LabelError::Letter(letter)),
-            None => Ok(()),
-        }
+/// Whether `text` may stand on a picture and can be drawn.
+///
+/// # Errors
+/// [`LabelError`].
+pub(in super::super::super) fn check_text(text: &str) -> Result<(), LabelError> {
+    if !(1..=MAX_CHARACTERS).contains(&text.chars().count()) {
+        return Err(LabelError::Length);
+    }
+    let says = |words: [&str; 2]| words.iter().any(|word| text.contains(word));
+    if !(says(["AI", "人工智能"]) && says(["生成", "合成"])) {
+        return Err(LabelError::Meaning);
+    }
+    let font = font();
+    let has = |letter| font.as_ref().is_some_and(|font| font.glyph_id(letter) != GlyphId(0));
+    match text.chars().find(|letter| !has(*letter)) {
+        Some(letter) => Err(LabelError::Letter(letter)),
+        None => Ok(()),
     }
 }
 
@@ -87,13 +71,13 @@ struct Layout {
     height: f32,
 }
 
-/// Draws the label onto `pixels`.
-pub(super) fn draw(pixels: &mut Pixels, settings: &LabelSettings) {
+/// Draws `text` onto `pixels`.
+pub(super) fn draw(pixels: &mut Pixels, text: &str) {
     let (width, height) = pixels.size();
     // A test opens the embedded font, and the check above proves every letter.
     let Some(font) = font() else { return };
     let (w, h) = (as_f32(width), as_f32(height));
-    let Some(text) = fit(&font, &settings.text, w, h) else { return };
+    let Some(text) = fit(&font, text, w, h) else { return };
     let (padding, margin) = (text.height * PADDING, text.height * MARGIN);
     let plate_w = text.width + 2.0 * padding;
     let plate_h = text.height + 2.0 * padding;
@@ -234,7 +218,7 @@ mod tests {
 
     fn labelled(width: u32, height: u32, grey: u8) -> RgbImage {
         let mut pixels = Pixels::Rgb(RgbImage::from_pixel(width, height, Rgb([grey; 3])));
-        draw(&mut pixels, &LabelSettings::default());
+        draw(&mut pixels, DEFAULT_TEXT);
         let Pixels::Rgb(image) = pixels else { panic!() };
         image
     }
@@ -280,7 +264,7 @@ mod tests {
             labelled(width, height, 255);
         }
         let mut pixels = Pixels::Rgba(RgbaImage::from_pixel(400, 400, Rgba([0; 4])));
-        draw(&mut pixels, &LabelSettings::default());
+        draw(&mut pixels, DEFAULT_TEXT);
         let Pixels::Rgba(image) = pixels else { panic!() };
         assert_eq!(image.get_pixel(0, 0).0, [0; 4]);
         assert!(image.pixels().any(|pixel| pixel.0 == [255; 4]));
@@ -288,17 +272,14 @@ mod tests {
 
     #[test]
     fn only_texts_that_say_it_and_can_be_drawn_are_labels() {
-        let check = |text: &str| {
-            LabelSettings { text: text.to_owned(), ..LabelSettings::default() }.check()
-        };
         for good in ["AI生成", "AI 生成", "人工智能生成", "图片由AI合成", "本图为人工智能合成"]
         {
-            assert_eq!(check(good), Ok(()), "{good}");
+            assert_eq!(check_text(good), Ok(()), "{good}");
         }
-        assert_eq!(check(""), Err(LabelError::Length));
-        assert_eq!(check("AI生成AI生成AI生成"), Err(LabelError::Length));
-        assert_eq!(check("梦境"), Err(LabelError::Meaning));
-        assert_eq!(check("AI"), Err(LabelError::Meaning));
-        assert_eq!(check("AI生成梦"), Err(LabelError::Letter('梦')));
+        assert_eq!(check_text(""), Err(LabelError::Length));
+        assert_eq!(check_text("AI生成AI生成AI生成"), Err(LabelError::Length));
+        assert_eq!(check_text("梦境"), Err(LabelError::Meaning));
+        assert_eq!(check_text("AI"), Err(LabelError::Meaning));
+        assert_eq!(check_text("AI生成梦"), Err(LabelError::Letter('梦')));
     }
 }

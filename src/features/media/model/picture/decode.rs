@@ -22,8 +22,8 @@ const BYTES_PER_PIXEL: u64 = 16;
 
 /// What is allowed.
 #[derive(Clone, Copy, Debug)]
-pub(in super::super) struct Bounds {
-    pub(in super::super) max_pixels: u64,
+pub(in super::super::super) struct Bounds {
+    pub(in super::super::super) max_pixels: u64,
 }
 
 /// The pixels of a picture, upright.

@@ -8,7 +8,7 @@ const MAX_VALUE: usize = 128;
 /// The content of the `AIGC` field.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
-pub(in super::super) struct Aigc {
+pub(in super::super::super) struct Aigc {
     /// 1: is generated (2: may be, 3: is suspected to be).
     label: &'static str,
     content_producer: String,
@@ -23,7 +23,7 @@ pub(in super::super) struct Aigc {
 
 impl Aigc {
     /// A generated picture of this producer, who also spreads it. `id` finds it again.
-    pub(in super::super) fn generated(producer: &str, id: &str) -> Self {
+    pub(in super::super::super) fn generated(producer: &str, id: &str) -> Self {
         let (producer, id) = (plain(producer), plain(id));
         Self {
             label: "1",

@@ -24,8 +24,8 @@ fn encoded(image: &DynamicImage, format: ImageFormat) -> Vec<u8> {
 }
 
 fn result(bytes: Vec<u8>, visible: bool) -> Result<WithThumbnail, PictureError> {
-    let label = LabelSettings { visible, ..LabelSettings::default() };
-    prepare_result(bytes, &Aigc::generated("dream", "job_1-0"), &label, BOUNDS)
+    let label = visible.then_some(DEFAULT_TEXT);
+    prepare_result(bytes, &Aigc::generated("dream", "job_1-0"), label, BOUNDS)
 }
 
 fn mark_of(prepared: &Prepared) -> String {

@@ -13,22 +13,23 @@ mod thumbnail;
 
 use crate::clients::object_storage::ObjectKind;
 
-pub(super) use self::decode::Bounds;
-pub use self::label::{LabelError, LabelSettings};
-pub(super) use self::marks::Aigc;
+pub(in super::super) use self::decode::Bounds;
+pub use self::label::LabelError;
+pub(in super::super) use self::label::{DEFAULT_TEXT, check_text};
+pub(in super::super) use self::marks::Aigc;
 
 /// A picture ready to be stored.
-pub(super) struct Prepared {
-    pub(super) picture: Vec<u8>,
-    pub(super) kind: ObjectKind,
-    pub(super) width: u32,
-    pub(super) height: u32,
+pub(in super::super) struct Prepared {
+    pub(in super::super) picture: Vec<u8>,
+    pub(in super::super) kind: ObjectKind,
+    pub(in super::super) width: u32,
+    pub(in super::super) height: u32,
 }
 
 /// A picture and its thumbnail.
-pub(super) struct WithThumbnail {
-    pub(super) full: Prepared,
-    pub(super) thumbnail: Prepared,
+pub(in super::super) struct WithThumbnail {
+    pub(in super::super) full: Prepared,
+    pub(in super::super) thumbnail: Prepared,
 }
 
 /// Why a picture cannot be used.
@@ -51,25 +52,25 @@ pub enum PictureError {
 
 /// Checks a result of the image API, labels it and makes its thumbnail.
 ///
-/// The visible label is drawn when the settings say so, which is the only reason to encode anew.
+/// `label` is the visible one, if there is to be one: the only reason to encode anew.
 /// A label that is in the metadata already is kept, and no second one is written.
-pub(super) fn prepare_result(
+pub(in super::super) fn prepare_result(
     bytes: Vec<u8>,
     mark: &Aigc,
-    label: &LabelSettings,
+    label: Option<&str>,
     bounds: Bounds,
 ) -> Result<WithThumbnail, PictureError> {
     let mut decoded = decode::decode(&bytes, bounds)?;
     let theirs = metadata::find(&bytes, decoded.kind);
-    let (unmarked, kind) = if label.visible {
-        label::draw(&mut decoded.pixels, label);
+    let (unmarked, kind) = if let Some(text) = label {
+        label::draw(&mut decoded.pixels, text);
         let encoded = encode::encode(&decoded)?;
         // Encoding starts from nothing: what the image API wrote is put back below.
         (encoded.bytes, encoded.kind)
     } else {
         (bytes, decoded.kind)
     };
-    let is_kept = theirs.is_some() && !label.visible;
+    let is_kept = theirs.is_some() && label.is_none();
     let mark = theirs.unwrap_or_else(|| metadata::Found::Text(mark.json()));
     let picture = if is_kept { unmarked } else { metadata::write(&unmarked, kind, &mark)? };
     let (width, height) = decoded.pixels.size();
@@ -85,7 +86,10 @@ pub(super) fn prepare_result(
 
 /// Checks an upload and makes it anew from its pixels, so that nothing else of it remains: no
 /// place, no camera, no name, nothing hidden behind the picture.
-pub(super) fn prepare_upload(bytes: &[u8], bounds: Bounds) -> Result<Prepared, PictureError> {
+pub(in super::super) fn prepare_upload(
+    bytes: &[u8],
+    bounds: Bounds,
+) -> Result<Prepared, PictureError> {
     let decoded = decode::decode(bytes, bounds)?;
     let encoded = encode::encode(&decoded)?;
     let (width, height) = decoded.pixels.size();
@@ -93,7 +97,7 @@ pub(super) fn prepare_upload(bytes: &[u8], bounds: Bounds) -> Result<Prepared, P
 }
 
 /// What the bytes are, by how they begin.
-pub(super) fn sniff(bytes: &[u8]) -> Option<ObjectKind> {
+pub(in super::super) fn sniff(bytes: &[u8]) -> Option<ObjectKind> {
     decode::sniff(bytes)
 }
 
