@@ -32,6 +32,9 @@ const BUFFER_BYTES: usize = 8 * 1024;
 /// Below the 5 s after which Node servers close an idle connection, so that we rarely meet a dead one.
 const CONNECTION_IDLE: Duration = Duration::from_secs(4);
 
+/// Pools of connections of one client.
+const AGENTS: usize = 8;
+
 /// Longest time to find and reach the other side.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -85,7 +88,10 @@ pub struct HttpClient {
 }
 
 struct Shared {
-    agent: Agent,
+    /// ureq's pool of connections is a list behind one lock, looked through at each call: several
+    /// short ones instead of one long one.
+    agents: Vec<Agent>,
+    calls: AtomicUsize,
     /// Only its blocking pool is used: bounded threads that come and go with the load.
     threads: Option<Runtime>,
     slots: Arc<Semaphore>,
@@ -121,8 +127,12 @@ impl HttpClient {
             .timeout_connect(Some(CONNECT_TIMEOUT))
             .timeout_global(Some(settings.timeout))
             .build();
-        let agent =
-            Agent::with_parts(config, DefaultConnector::default(), RememberingResolver::default());
+        let resolver = RememberingResolver::default();
+        let agents = (0..AGENTS)
+            .map(|_| {
+                Agent::with_parts(config.clone(), DefaultConnector::default(), resolver.clone())
+            })
+            .collect();
         let threads = Builder::new_current_thread()
             .thread_name(settings.name)
             .thread_stack_size(STACK_BYTES)
@@ -131,7 +141,8 @@ impl HttpClient {
             .build()?;
         Ok(Self {
             shared: Arc::new(Shared {
-                agent,
+                agents,
+                calls: AtomicUsize::new(0),
                 threads: Some(threads),
                 slots: Arc::new(Semaphore::new(idle)),
                 waiting: AtomicUsize::new(0),
@@ -154,7 +165,10 @@ impl HttpClient {
                 .map_err(|_| CallError::Overloaded)?
         };
         let Some(threads) = &self.shared.threads else { return Err(CallError::Overloaded) };
-        let agent = self.shared.agent.clone();
+        let turn = self.shared.calls.fetch_add(1, Ordering::Relaxed) % AGENTS;
+        let Some(agent) = self.shared.agents.get(turn).cloned() else {
+            return Err(CallError::Overloaded);
+        };
         let limit = self.shared.settings.max_answer_bytes;
         let done = threads.handle().spawn_blocking(move || {
             let answer = run(&agent, request, limit);

@@ -5,6 +5,7 @@
 //! address needs no look-up, and a name one in [`LIFE`].
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use moka::sync::Cache;
@@ -21,16 +22,16 @@ const LIFE: Duration = Duration::from_secs(30);
 const MAX_NAMES: u64 = 64;
 
 /// See the module.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct RememberingResolver {
-    system: DefaultResolver,
+    system: Arc<DefaultResolver>,
     known: Cache<String, Vec<SocketAddr>>,
 }
 
 impl Default for RememberingResolver {
     fn default() -> Self {
         let known = Cache::builder().max_capacity(MAX_NAMES).time_to_live(LIFE).build();
-        Self { system: DefaultResolver::default(), known }
+        Self { system: Arc::default(), known }
     }
 }
 
