@@ -14,6 +14,8 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Semaphore;
 use ureq::http::{HeaderMap, Request, StatusCode};
 use ureq::tls::{TlsConfig, TlsProvider};
+use ureq::unversioned::resolver::{DefaultResolver, Resolver};
+use ureq::unversioned::transport::DefaultConnector;
 use ureq::{Agent, Timeout};
 
 /// The threads run one ureq call each, whose buffers are on the heap. Enough for a TLS handshake with
@@ -96,6 +98,18 @@ impl HttpClient {
     /// # Errors
     /// When the operating system refuses the pool's resources.
     pub fn new(settings: HttpSettings) -> io::Result<Self> {
+        Self::with_resolver(settings, DefaultResolver::default())
+    }
+
+    /// The same with an own way from names to addresses, which may refuse with
+    /// [`ureq::Error::Other`]. The connection goes to the very address that it gave.
+    ///
+    /// # Errors
+    /// When the operating system refuses the pool's resources.
+    pub(super) fn with_resolver(
+        settings: HttpSettings,
+        resolver: impl Resolver,
+    ) -> io::Result<Self> {
         let tls = TlsConfig::builder()
             .provider(TlsProvider::Rustls)
             .unversioned_rustls_crypto_provider(Arc::new(
@@ -103,7 +117,7 @@ impl HttpClient {
             ))
             .build();
         let idle = settings.concurrency as usize;
-        let agent = Agent::config_builder()
+        let config = Agent::config_builder()
             .tls_config(tls)
             .http_status_as_error(false)
             .max_redirects(0)
@@ -117,8 +131,8 @@ impl HttpClient {
             .max_idle_age(CONNECTION_IDLE)
             .timeout_connect(Some(CONNECT_TIMEOUT))
             .timeout_global(Some(settings.timeout))
-            .build()
-            .new_agent();
+            .build();
+        let agent = Agent::with_parts(config, DefaultConnector::default(), resolver);
         let threads = Builder::new_current_thread()
             .thread_name(settings.name)
             .thread_stack_size(STACK_BYTES)
@@ -216,6 +230,8 @@ fn sort(err: ureq::Error) -> CallError {
         Error::HostNotFound | Error::ConnectionFailed | Error::Tls(_) | Error::Rustls(_) => {
             CallError::Connect(err)
         }
+        // Only a resolver of ours says this.
+        Error::Other(_) => CallError::Connect(err),
         Error::Timeout(Timeout::Resolve | Timeout::Connect) => CallError::Connect(err),
         Error::Timeout(_) => CallError::Timeout(err),
         Error::Io(io) => match io.kind() {

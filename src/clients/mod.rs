@@ -1,5 +1,7 @@
 //! The outside world, one client per system, all over [`http`]'s bounded threads.
 
+pub mod fetch;
 pub mod http;
 pub mod image_api;
+pub mod object_storage;
 pub mod wechat;

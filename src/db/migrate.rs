@@ -25,11 +25,18 @@ pub(super) struct Migration {
 }
 
 /// Every migration in order, numbered from 1 without gaps.
-pub(super) const ALL: &[Migration] = &[Migration {
-    version: 1,
-    name: "create_core",
-    sql: include_str!("../../data/migrations/0001_create_core.sql"),
-}];
+pub(super) const ALL: &[Migration] = &[
+    Migration {
+        version: 1,
+        name: "create_core",
+        sql: include_str!("../../data/migrations/0001_create_core.sql"),
+    },
+    Migration {
+        version: 3,
+        name: "add_media",
+        sql: include_str!("../../data/migrations/0003_add_media.sql"),
+    },
+];
 
 /// Where a database file stands.
 #[derive(Clone, Debug, PartialEq, Eq)]

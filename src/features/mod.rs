@@ -5,6 +5,8 @@ pub mod users;
 
 pub mod login;
 
+pub mod media;
+
 pub mod proxy;
 
 use std::sync::Arc;
@@ -25,6 +27,7 @@ pub fn api(app: &Arc<App>) -> OpenApiService<impl OpenApi + 'static, ()> {
         auth::AuthApi { app: Arc::clone(app) },
         login::LoginApi { app: Arc::clone(app) },
         users::UsersApi { app: Arc::clone(app) },
+        media::MediaApi { app: Arc::clone(app) },
         proxy::ProxyApi { app: Arc::clone(app) },
     );
     OpenApiService::new(apis, "dream-bff", env!("CARGO_PKG_VERSION"))
@@ -47,6 +50,16 @@ pub fn periodic() -> Vec<Periodic> {
             name: "auth.sweep",
             every: Duration::from_secs(60),
             run: |app| Box::pin(async move { Ok(auth::service::sweep(&app).await?) }),
+        },
+        Periodic {
+            name: "media.sweep",
+            every: Duration::from_secs(600),
+            run: |app| {
+                Box::pin(async move {
+                    media::service::sweep(&app).await?;
+                    Ok(())
+                })
+            },
         },
         Periodic {
             name: "limits.sweep",

@@ -9,6 +9,8 @@ pub enum Tag {
     Auth,
     /// The caller's own account.
     Users,
+    /// Uploading pictures.
+    Media,
     /// The pass-through to the image API.
     Proxy,
 }
