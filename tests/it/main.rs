@@ -7,6 +7,8 @@ mod auth;
 mod auth_coverage;
 mod layering;
 mod login;
+mod media;
+mod object_storage;
 mod openapi;
 mod process;
 mod proxy;

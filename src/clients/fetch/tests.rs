@@ -109,9 +109,8 @@ async fn redirects_are_judged_one_by_one_and_counted() {
     })
     .await;
     let fetcher = fetcher(&[ours]);
-    let fetch = async |path: &str| {
-        fetcher.fetch(&format!("http://{ours}{path}"), GivenBy::Upstream).await
-    };
+    let fetch =
+        async |path: &str| fetcher.fetch(&format!("http://{ours}{path}"), GivenBy::Upstream).await;
     assert_eq!(fetch("/once").await.unwrap(), b"picture");
     assert!(matches!(fetch("/inside").await, Err(FetchError::Address)));
     assert!(matches!(fetch("/metadata").await, Err(FetchError::Address)));
@@ -129,9 +128,8 @@ async fn pages_failures_and_floods_are_no_pictures() {
     })
     .await;
     let fetcher = fetcher(&[ours]);
-    let fetch = async |path: &str| {
-        fetcher.fetch(&format!("http://{ours}{path}"), GivenBy::Upstream).await
-    };
+    let fetch =
+        async |path: &str| fetcher.fetch(&format!("http://{ours}{path}"), GivenBy::Upstream).await;
     assert_eq!(fetch("/object").await.unwrap(), b"picture");
     assert!(matches!(fetch("/page").await, Err(FetchError::ContentType(_))));
     let gone = fetch("/gone").await.unwrap_err();

@@ -86,13 +86,11 @@ impl From<PictureError> for ApiError {
         match err {
             PictureError::Format => Self::new(ErrorCode::UnsupportedMediaType)
                 .message("仅支持 JPEG、PNG、WebP 图片", "The file is no JPEG, PNG or WebP"),
-            PictureError::TooManyPixels { width, height } => {
-                Self::new(ErrorCode::InvalidRequest)
-                    .message("图片尺寸过大", "The image has too many pixels")
-                    .field("file")
-                    .detail("width", width)
-                    .detail("height", height)
-            }
+            PictureError::TooManyPixels { width, height } => Self::new(ErrorCode::InvalidRequest)
+                .message("图片尺寸过大", "The image has too many pixels")
+                .field("file")
+                .detail("width", width)
+                .detail("height", height),
             PictureError::Damaged(_) => Self::new(ErrorCode::InvalidRequest)
                 .message("图片已损坏，无法读取", "The image is damaged")
                 .field("file")

@@ -56,7 +56,8 @@ fn send(file: File, len: u64, key: &ObjectKey, asked: &HeaderMap) -> Response {
     let etag = key.etag();
     let range = asked.get(header::RANGE).and_then(|value| value.to_str().ok());
     // A client that holds a part of something else wants the whole of this.
-    let range = range.filter(|_| asked.get(header::IF_RANGE).is_none_or(|tag| tag == etag.as_str()));
+    let range =
+        range.filter(|_| asked.get(header::IF_RANGE).is_none_or(|tag| tag == etag.as_str()));
     let (status, first, count, content_range) = match Part::of(range, len) {
         Part::Whole => (StatusCode::OK, 0, len, None),
         Part::Bytes { first, last } => {

@@ -219,8 +219,16 @@ mod tests {
             assert_eq!(of(beyond), Part::Beyond, "{beyond}");
         }
         for whole in [
-            "bytes=", "bytes=-", "bytes=5", "bytes=9-5", "bytes=a-b", "bytes=0-1,5-6", "items=0-1",
-            "bytes=+1-5", "bytes=-+5", "",
+            "bytes=",
+            "bytes=-",
+            "bytes=5",
+            "bytes=9-5",
+            "bytes=a-b",
+            "bytes=0-1,5-6",
+            "items=0-1",
+            "bytes=+1-5",
+            "bytes=-+5",
+            "",
         ] {
             assert_eq!(of(whole), Part::Whole, "{whole}");
         }

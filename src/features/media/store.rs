@@ -60,11 +60,7 @@ pub(super) fn is_held_by(tx: &Tx<'_>, holder: &Holder, key: &str) -> Result<bool
 }
 
 /// How many objects `holder` came to hold since a time. Uses media_holds_holder_idx.
-pub(super) fn held_since(
-    tx: &Tx<'_>,
-    holder: &Holder,
-    since: UnixMillis,
-) -> Result<i64, DbError> {
+pub(super) fn held_since(tx: &Tx<'_>, holder: &Holder, since: UnixMillis) -> Result<i64, DbError> {
     tx.query_one(
         "SELECT count(*) FROM media_holds WHERE holder = ?1 AND created_at >= ?2",
         params![holder.as_str(), since],

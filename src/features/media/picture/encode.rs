@@ -28,9 +28,7 @@ pub(super) fn encode(decoded: &Decoded) -> Result<Encoded, PictureError> {
         (ObjectKind::Png, pixels) => (png(pixels, icc)?, ObjectKind::Png),
         (ObjectKind::Webp, pixels) if decoded.is_lossless => (webp(pixels, icc)?, ObjectKind::Webp),
         (_, Pixels::Rgba(_)) => (webp(&decoded.pixels, icc)?, ObjectKind::Webp),
-        (_, Pixels::Rgb(image)) => {
-            (jpeg(image, PICTURE_QUALITY, icc)?, ObjectKind::Jpeg)
-        }
+        (_, Pixels::Rgb(image)) => (jpeg(image, PICTURE_QUALITY, icc)?, ObjectKind::Jpeg),
     };
     Ok(Encoded { bytes, kind })
 }

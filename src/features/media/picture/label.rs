@@ -291,7 +291,8 @@ mod tests {
         let check = |text: &str| {
             LabelSettings { text: text.to_owned(), ..LabelSettings::default() }.check()
         };
-        for good in ["AI生成", "AI 生成", "人工智能生成", "图片由AI合成", "本图为人工智能合成"] {
+        for good in ["AI生成", "AI 生成", "人工智能生成", "图片由AI合成", "本图为人工智能合成"]
+        {
             assert_eq!(check(good), Ok(()), "{good}");
         }
         assert_eq!(check(""), Err(LabelError::Length));

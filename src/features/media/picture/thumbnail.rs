@@ -61,8 +61,8 @@ fn fit((width, height): (u32, u32)) -> (u32, u32) {
         return (width, height);
     }
     let scale = |side: u32| {
-        let scaled = (u64::from(side) * u64::from(MAX_SIDE) + u64::from(longest) / 2)
-            / u64::from(longest);
+        let scaled =
+            (u64::from(side) * u64::from(MAX_SIDE) + u64::from(longest) / 2) / u64::from(longest);
         u32::try_from(scaled).unwrap_or(MAX_SIDE).max(1)
     };
     (scale(width), scale(height))

@@ -9,7 +9,8 @@ use image::{DynamicImage, ImageDecoder as _, ImageFormat, RgbImage, RgbaImage};
 use super::*;
 
 const JSON: &str = r#"{"Label":"1","ContentProducer":"<a & b>"}"#;
-const ESCAPED: &str = "{&quot;Label&quot;:&quot;1&quot;,&quot;ContentProducer&quot;:&quot;&lt;a &amp; b&gt;&quot;}";
+const ESCAPED: &str =
+    "{&quot;Label&quot;:&quot;1&quot;,&quot;ContentProducer&quot;:&quot;&lt;a &amp; b&gt;&quot;}";
 
 fn picture(kind: ObjectKind) -> Vec<u8> {
     let format = match kind {
@@ -33,7 +34,7 @@ fn pixels(bytes: &[u8]) -> DynamicImage {
 
 /// What the decoders, which know nothing of this module, read.
 fn text_of_png(bytes: &[u8]) -> Vec<(String, String)> {
-    let reader = png::Decoder::new(Cursor::new(bytes)).read_info().unwrap();
+    let reader = ::png::Decoder::new(Cursor::new(bytes)).read_info().unwrap();
     let info = reader.info();
     let latin1 = info.uncompressed_latin1_text.iter().map(|t| (t.keyword.clone(), t.text.clone()));
     let utf8 = info.utf8_text.iter().map(|t| (t.keyword.clone(), t.get_text().unwrap()));
