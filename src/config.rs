@@ -7,6 +7,7 @@
 pub mod http;
 pub mod image_api;
 pub mod logging;
+pub mod media;
 pub mod parse;
 pub mod security;
 pub mod storage;
@@ -23,6 +24,7 @@ use clap::Args;
 pub use http::HttpConfig;
 pub use image_api::ImageApiConfig;
 pub use logging::LogConfig;
+pub use media::MediaConfig;
 pub use parse::ConfigError;
 pub use security::SecurityConfig;
 pub use storage::StorageConfig;
@@ -35,6 +37,8 @@ pub struct Config {
     pub http: HttpConfig,
     #[command(flatten)]
     pub storage: StorageConfig,
+    #[command(flatten)]
+    pub media: MediaConfig,
     #[command(flatten)]
     pub security: SecurityConfig,
     #[command(flatten)]
@@ -75,6 +79,7 @@ impl Config {
                 "WECHAT_SECRET=0123456789abcdef0123456789abcdef",
             ));
         }
+        self.media.s3()?;
         Ok(())
     }
 

@@ -3,6 +3,7 @@
 pub mod cache;
 pub mod keys;
 pub mod limits;
+pub mod media;
 pub mod revoked;
 pub mod state;
 
@@ -25,6 +26,7 @@ use crate::db::{Db, DbSettings, OpenError};
 use cache::LoadCache;
 use keys::{KeyError, Keys};
 use limits::{LimitSettings, Limits};
+use media::{Media, MediaStartError};
 use revoked::RevokedIds;
 use state::FeatureStates;
 
@@ -41,6 +43,7 @@ pub struct App {
     pub db: Db,
     pub wechat: WechatClient,
     pub image_api: ImageApiClient,
+    pub media: Media,
     pub limits: Arc<Limits>,
     pub keys: Keys,
     pub revoked: RevokedIds,
@@ -77,6 +80,8 @@ pub enum StartError {
     Client(#[source] io::Error),
     #[error(transparent)]
     Keys(#[from] KeyError),
+    #[error(transparent)]
+    Media(#[from] MediaStartError),
 }
 
 impl App {
@@ -89,6 +94,7 @@ impl App {
             .map_err(StartError::Client)?;
         let image_api =
             ImageApiClient::new(image_api_settings(config)).map_err(StartError::Client)?;
+        let media = Media::open(config, &clock)?;
         let nothing = Secret::new(String::new());
         let secret = config.security.jwt_secret.as_ref().unwrap_or(&nothing);
         let keys = Keys::new(secret, config.security.jwt_secret_previous.as_ref())?;
@@ -100,6 +106,7 @@ impl App {
             db,
             wechat,
             image_api,
+            media,
             limits: Arc::new(Limits::new(limit_settings(&config.http))),
             keys,
             revoked: RevokedIds::new(REVOKED_MAX),

@@ -14,6 +14,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Semaphore;
 use ureq::http::{HeaderMap, Request, StatusCode};
 use ureq::tls::{TlsConfig, TlsProvider};
+use ureq::unversioned::resolver::Resolver;
 use ureq::unversioned::transport::DefaultConnector;
 use ureq::{Agent, Timeout};
 
@@ -105,6 +106,18 @@ impl HttpClient {
     /// # Errors
     /// When the operating system refuses the pool's resources.
     pub fn new(settings: HttpSettings) -> io::Result<Self> {
+        Self::with_resolver(settings, RememberingResolver::default())
+    }
+
+    /// The same with an own way from names to addresses, which may refuse with
+    /// [`ureq::Error::Other`]. The connection goes to the very address that it gave.
+    ///
+    /// # Errors
+    /// When the operating system refuses the pool's resources.
+    pub(super) fn with_resolver(
+        settings: HttpSettings,
+        resolver: impl Resolver + Clone,
+    ) -> io::Result<Self> {
         let tls = TlsConfig::builder()
             .provider(TlsProvider::Rustls)
             .unversioned_rustls_crypto_provider(Arc::new(
@@ -127,7 +140,6 @@ impl HttpClient {
             .timeout_connect(Some(CONNECT_TIMEOUT))
             .timeout_global(Some(settings.timeout))
             .build();
-        let resolver = RememberingResolver::default();
         let agents = (0..AGENTS)
             .map(|_| {
                 Agent::with_parts(config.clone(), DefaultConnector::default(), resolver.clone())
@@ -234,6 +246,8 @@ fn sort(err: ureq::Error) -> CallError {
         Error::HostNotFound | Error::ConnectionFailed | Error::Tls(_) | Error::Rustls(_) => {
             CallError::Connect(err)
         }
+        // Only a resolver of ours says this.
+        Error::Other(_) => CallError::Connect(err),
         Error::Timeout(Timeout::Resolve | Timeout::Connect) => CallError::Connect(err),
         Error::Timeout(_) => CallError::Timeout(err),
         Error::Io(io) => match io.kind() {

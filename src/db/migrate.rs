@@ -36,6 +36,16 @@ pub(super) const ALL: &[Migration] = &[
         name: "add_points_and_settings",
         sql: include_str!("../../data/migrations/0002_add_points_and_settings.sql"),
     },
+    Migration {
+        version: 3,
+        name: "add_media",
+        sql: include_str!("../../data/migrations/0003_add_media.sql"),
+    },
+    Migration {
+        version: 4,
+        name: "add_generations",
+        sql: include_str!("../../data/migrations/0004_add_generations.sql"),
+    },
 ];
 
 /// Where a database file stands.

@@ -10,6 +10,10 @@ pub mod points;
 
 pub mod login;
 
+pub mod media;
+
+pub mod generations;
+
 pub mod proxy;
 
 use std::sync::Arc;
@@ -32,6 +36,7 @@ pub fn api(app: &Arc<App>) -> OpenApiService<impl OpenApi + 'static, ()> {
         users::UsersApi { app: Arc::clone(app) },
         points::PointsApi { app: Arc::clone(app) },
         points::InvitesApi { app: Arc::clone(app) },
+        media::MediaApi { app: Arc::clone(app) },
         proxy::ProxyApi { app: Arc::clone(app) },
     );
     OpenApiService::new(apis, "dream-bff", env!("CARGO_PKG_VERSION"))
@@ -66,6 +71,16 @@ pub fn periodic() -> Vec<Periodic> {
             every: Duration::from_secs(600),
             run: |app| {
                 Box::pin(async move { Ok(points::service::books::check_nightly(&app).await?) })
+            },
+        },
+        Periodic {
+            name: "media.sweep",
+            every: Duration::from_secs(600),
+            run: |app| {
+                Box::pin(async move {
+                    media::service::sweep(&app).await?;
+                    Ok(())
+                })
             },
         },
         Periodic {

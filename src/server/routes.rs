@@ -19,6 +19,9 @@ use crate::sandbox::Sandbox;
 
 const KIB: usize = 1024;
 
+/// What a form puts around a file, generously.
+const MULTIPART: usize = 16 * KIB;
+
 /// The longest time one answer may wait for its reader.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -40,7 +43,8 @@ pub fn endpoint(
         .with("/healthz", &get)
         .with("/readyz", &get)
         .with("/api/openapi.json", &get)
-        .with("/api/docs", &get);
+        .with("/api/docs", &get)
+        .with("/media/*", &get);
     let ready = Readyz::new(
         Arc::clone(app),
         board,
@@ -51,7 +55,8 @@ pub fn endpoint(
         .at("/healthz", poem::get(Healthz))
         .at("/readyz", poem::get(ready))
         .at("/api/openapi.json", poem::get(Document(document)))
-        .nest("/api/docs", api.swagger_ui());
+        .nest("/api/docs", api.swagger_ui())
+        .at("/media/*key", poem::get(features::media::MediaFiles::new(app)));
     if let Some(control) = control {
         others = others.nest(Sandbox::CONTROL_PATH, control);
         paths = paths.with(Sandbox::CONTROL_PATH, &get);
@@ -91,7 +96,10 @@ fn stack_settings(config: &Config) -> StackSettings {
     StackSettings {
         trusted_proxies: TrustedProxies::new(http.trusted_proxies.clone()),
         body_limit: http.http_max_body_kib as usize * KIB,
-        body_limits: vec![("/v1/proxy/images/".to_owned(), image_body)],
+        body_limits: vec![
+            ("/v1/proxy/images/".to_owned(), image_body),
+            ("/v1/upload/".to_owned(), config.media.upload_max_kib as usize * KIB + MULTIPART),
+        ],
         body_timeout: Duration::from_secs(http.http_body_timeout),
     }
 }

@@ -8,6 +8,8 @@ mod auth_coverage;
 mod idempotency;
 mod layering;
 mod login;
+mod media;
+mod object_storage;
 mod openapi;
 mod points;
 mod process;

@@ -47,6 +47,12 @@ impl Call {
         self.header(header::CONTENT_TYPE.as_str(), "application/json")
     }
 
+    /// Sends these bytes as what `content_type` says.
+    pub(crate) fn body(mut self, content_type: &str, body: impl Into<Vec<u8>>) -> Self {
+        self.body = body.into();
+        self.header(header::CONTENT_TYPE.as_str(), content_type)
+    }
+
     /// Sends this JSON.
     pub(crate) fn json(self, body: &Value) -> Self {
         self.bytes(body.to_string())
