@@ -10,6 +10,7 @@ pub mod logging;
 pub mod parse;
 pub mod security;
 pub mod storage;
+pub mod upstreams;
 pub mod values;
 pub mod wechat;
 

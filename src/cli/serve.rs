@@ -13,7 +13,7 @@ use crate::app::App;
 use crate::base::clock::Clock;
 use crate::base::rng::Rng;
 use crate::config::{Config, LogConfig};
-use crate::sandbox::{Sandbox, SandboxSettings};
+use crate::sandbox::Sandbox;
 use crate::server::{self, shutdown};
 use crate::{features, jobs};
 
@@ -43,7 +43,8 @@ fn start_logs(config: &LogConfig) -> Result<(), Box<dyn Error>> {
 
 fn run_sandbox(runtime: &Runtime, mut config: Config) -> Result<(), Box<dyn Error>> {
     let (clock, rng) = (Clock::system(), Rng::system());
-    let sandbox = runtime.block_on(Sandbox::start(SandboxSettings::default(), clock, rng))?;
+    let simulators = sandbox_mode::simulators(&config);
+    let sandbox = runtime.block_on(Sandbox::start(simulators, clock, rng))?;
     sandbox_mode::point_at(&mut config, &sandbox)?;
     let done = run_server(runtime, config, Some(&sandbox));
     runtime.block_on(sandbox.stop());
