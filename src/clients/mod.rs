@@ -3,6 +3,6 @@
 pub mod fetch;
 pub mod http;
 pub mod image_api;
-mod resolver;
 pub mod object_storage;
+mod resolver;
 pub mod wechat;

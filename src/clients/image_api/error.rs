@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use serde_json::Value;
 use ureq::http::StatusCode;
 use ureq::http::header::RETRY_AFTER;
 
@@ -36,7 +37,8 @@ pub struct UpstreamError {
     was_sent: bool,
     retry_after: Option<Duration>,
     #[source]
-    cause: Option<CallError>,
+    /// Boxed: it is large, and rarely there.
+    cause: Option<Box<CallError>>,
 }
 
 impl UpstreamError {
@@ -65,7 +67,7 @@ impl UpstreamError {
     /// what its breaker is to hear of.
     pub fn is_outage(&self) -> bool {
         let is_busy = self.status == Some(StatusCode::TOO_MANY_REQUESTS);
-        let is_ours = matches!(self.cause, Some(CallError::Overloaded));
+        let is_ours = matches!(self.cause.as_deref(), Some(CallError::Overloaded));
         !matches!(self.code, UpstreamCode::Rejected(_)) && !is_busy && !is_ours
     }
 
@@ -98,17 +100,19 @@ impl UpstreamError {
             is_retryable,
             was_sent,
             retry_after: None,
-            cause: Some(cause),
+            cause: Some(Box::new(cause)),
         }
     }
 
-    /// An answer of a status that says no; `code` and `message` are the image API's own.
-    pub(super) fn refused(answer: &Answer, code: Option<&str>, message: Option<&str>) -> Self {
+    /// An answer of a status that says no.
+    pub(super) fn refused(answer: &Answer) -> Self {
         let status = answer.status;
-        let said = text(message.or(code).unwrap_or_default());
+        // Some image APIs repeat the key that they do not accept.
+        let is_about_key = matches!(status.as_u16(), 401 | 403);
+        let said = if is_about_key { "our key is refused".to_owned() } else { said(&answer.body) };
         let meaning = match status.as_u16() {
             408 | 504 => UpstreamCode::Timeout,
-            // Our key or our rights: nothing that the user can mend.
+            // Our key, our rights or our pace: nothing that the user can mend.
             401 | 403 | 429 => UpstreamCode::Provider,
             400..=499 => UpstreamCode::Rejected(said.clone()),
             _ => UpstreamCode::Provider,
@@ -119,7 +123,8 @@ impl UpstreamError {
             status: Some(status),
             is_retryable: matches!(status.as_u16(), 408 | 429 | 502..=504),
             // A gateway's 502 or 504 says nothing about what stands behind it.
-            was_sent: status.is_server_error() && status != StatusCode::SERVICE_UNAVAILABLE,
+            was_sent: status == StatusCode::REQUEST_TIMEOUT
+                || status.is_server_error() && status != StatusCode::SERVICE_UNAVAILABLE,
             retry_after: retry_after(answer),
             cause: None,
         }
@@ -145,8 +150,77 @@ fn retry_after(answer: &Answer) -> Option<Duration> {
     value.trim().parse().ok().map(Duration::from_secs)
 }
 
+/// The text of an error in either dialect: `{error, message}` or `{error: {message, type, code}}`.
+/// Empty when the body is something else, such as a gateway's page.
+fn said(body: &[u8]) -> String {
+    let body: Value = serde_json::from_slice(body).unwrap_or_default();
+    let known =
+        [&body["message"], &body["error"]["message"], &body["error"], &body["error"]["code"]];
+    text(known.into_iter().find_map(Value::as_str).unwrap_or_default())
+}
+
 /// What an image API says, short and on one line: it goes to logs and to users.
 pub(super) fn text(said: &str) -> String {
     let one_line = said.chars().map(|c| if c.is_control() { ' ' } else { c });
     one_line.take(MAX_TEXT).collect::<String>().trim().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use ureq::http::{HeaderMap, HeaderValue};
+
+    use super::*;
+
+    fn refused(status: u16, body: &str) -> UpstreamError {
+        let mut headers = HeaderMap::new();
+        headers.insert(RETRY_AFTER, HeaderValue::from_static("7"));
+        let status = StatusCode::from_u16(status).unwrap();
+        UpstreamError::refused(&Answer { status, headers, body: body.into() })
+    }
+
+    #[test]
+    fn only_what_may_pass_is_retryable() {
+        let retryable: Vec<u16> =
+            (300..600).filter(|status| refused(*status, "").is_retryable()).collect();
+        assert_eq!(retryable, [408, 429, 502, 503, 504]);
+    }
+
+    #[test]
+    fn the_user_hears_what_he_can_mend_and_nothing_else() {
+        let saas = r#"{"error":"INVALID_REQUEST","message":"no\nsuch model"}"#;
+        let openai = r#"{"error":{"message":"no such model","type":"x","code":"y"}}"#;
+        for body in [saas, openai] {
+            for status in [400, 404, 422] {
+                let rejected = UpstreamCode::Rejected("no such model".to_owned());
+                assert_eq!(refused(status, body).code(), rejected);
+            }
+            for status in [401, 403, 429, 500, 502, 503] {
+                assert_eq!(refused(status, body).code(), UpstreamCode::Provider);
+            }
+            assert_eq!(refused(504, body).code(), UpstreamCode::Timeout);
+        }
+        assert!(!refused(401, r#"{"message":"bad key sk-123"}"#).to_string().contains("sk-123"));
+        assert_eq!(said(b"<html>"), "");
+        assert_eq!(said("字".repeat(4000).as_bytes()), "");
+        assert_eq!(text(&"字".repeat(4000)).chars().count(), MAX_TEXT);
+    }
+
+    #[test]
+    fn a_refusal_was_not_acted_upon_and_a_failure_may_have_been() {
+        for (status, was_sent) in
+            [(400, false), (429, false), (503, false), (500, true), (504, true)]
+        {
+            assert_eq!(refused(status, "").was_sent(), was_sent, "{status}");
+        }
+        assert!(UpstreamError::garbled("").was_sent());
+        assert!(!UpstreamError::no_answer(CallError::Overloaded).was_sent());
+    }
+
+    #[test]
+    fn a_pause_is_asked_for_by_a_busy_image_api_only() {
+        let asked = |status| refused(status, "").pause().map(|pause| pause.as_secs());
+        assert_eq!((asked(429), asked(503), asked(502)), (Some(7), Some(7), None));
+        assert!(refused(503, "").is_outage() && refused(401, "").is_outage());
+        assert!(!refused(429, "").is_outage() && !refused(400, "").is_outage());
+    }
 }

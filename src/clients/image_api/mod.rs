@@ -6,10 +6,22 @@
 //! and again is left alone for a while; no call is ever repeated here, because only the caller knows
 //! whether a repeat is safe.
 
+mod breaker;
+mod client;
 mod error;
+mod lease;
+mod openai;
 mod passthrough;
 mod request;
+mod saas;
+mod upstreams;
 
+pub use breaker::BreakerState;
 pub use error::{UpstreamCode, UpstreamError};
+pub use lease::Lease;
 pub use passthrough::{Forward, ImageApiClient, ImageApiSettings};
 pub use request::{Dialect, ImageRequest, JobProgress, ResultSource, Submitted};
+pub use upstreams::{UpstreamConfig, UpstreamState, Upstreams};
+
+#[cfg(test)]
+mod tests;

@@ -104,3 +104,42 @@ pub enum JobProgress {
     /// The image API has never heard of it, or has forgotten it.
     Unknown,
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// Two wide pictures and nothing special.
+    pub(in super::super) fn plain() -> ImageRequest {
+        ImageRequest {
+            prompt: "水墨画".to_owned(),
+            negative_prompt: None,
+            mode: "final".to_owned(),
+            model: None,
+            resolution: "2K".to_owned(),
+            aspect_ratio: "16:9".to_owned(),
+            sample_count: 2,
+            input_image_url: None,
+            input_image: None,
+            template_title: None,
+            template_description: None,
+            params: Map::new(),
+        }
+    }
+
+    #[test]
+    fn a_stored_request_comes_back_and_an_older_one_is_still_read() {
+        let stored = serde_json::to_string(&plain()).unwrap();
+        assert_eq!(serde_json::from_str::<ImageRequest>(&stored).unwrap(), plain());
+        let old = r#"{"prompt":"a","mode":"draft","resolution":"1K","aspectRatio":"Auto",
+                      "sampleCount":1}"#;
+        assert!(serde_json::from_str::<ImageRequest>(old).is_ok());
+    }
+
+    #[test]
+    fn printing_shows_no_link_and_no_picture() {
+        let sources =
+            [ResultSource::Url("https://x/?sig=1".to_owned()), ResultSource::Bytes(vec![1])];
+        assert_eq!(format!("{sources:?}"), "[Url(…), Bytes(1)]");
+    }
+}
