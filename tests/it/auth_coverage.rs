@@ -19,13 +19,20 @@ enum Access {
     Owner,
 }
 
-const OPERATIONS: [(&str, Access); 18] = [
+const OPERATIONS: [(&str, Access); 27] = [
+    ("announceImageJob", Access::Public),
+    ("cancelJob", Access::Owner),
     ("changeMe", Access::User),
     ("checkIn", Access::User),
     ("checkToken", Access::User),
+    ("followJob", Access::Owner),
+    ("generateImages", Access::User),
+    ("getJob", Access::Owner),
+    ("getJobQuota", Access::User),
     ("getMe", Access::User),
     ("getPointsBalance", Access::User),
     ("getUserInfo", Access::User),
+    ("listJobs", Access::User),
     ("listMyInvites", Access::User),
     ("listPointsPacks", Access::Public),
     ("listPointsTransactions", Access::User),
@@ -37,6 +44,8 @@ const OPERATIONS: [(&str, Access); 18] = [
     ("redeemCode", Access::User),
     ("refreshToken", Access::Public),
     ("setMyPhone", Access::User),
+    ("submitJob", Access::User),
+    ("uploadImage", Access::User),
     ("wechatLogin", Access::Public),
 ];
 
