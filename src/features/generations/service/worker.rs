@@ -57,10 +57,8 @@ pub(super) async fn begin(
     stop: CancellationToken,
 ) {
     let (now, name) = (app.clock.now(), lease.name().to_owned());
-    let claimed = app
-        .db
-        .write("generations.claim", move |tx| Ok::<_, DbError>(store::claim(tx, seq, &name, now)?))
-        .await;
+    let claimed =
+        app.db.write("generations.claim", move |tx| store::claim(tx, seq, &name, now)).await;
     match claimed {
         Ok(Some(job)) => Worker::of(app, &job, stop).run(job, Some(lease), place).await,
         // Cancelled or overdue.
