@@ -11,6 +11,7 @@ pub mod media;
 pub mod parse;
 pub mod security;
 pub mod storage;
+pub mod upstreams;
 pub mod values;
 pub mod wechat;
 

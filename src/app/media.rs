@@ -73,7 +73,7 @@ impl Media {
             concurrency: media.media_fetch_concurrency,
             queue: media.media_fetch_concurrency.saturating_mul(FETCH_QUEUE_FACTOR),
             max_bytes: max_bytes as u64,
-            trusted: Url::parse(config.image_api.base.as_str()).into_iter().collect(),
+            trusted: upstream_addresses(config),
         });
         Ok(Self {
             storage,
@@ -90,6 +90,16 @@ impl Media {
             },
         })
     }
+}
+
+/// The image APIs whose links are followed wherever they lead: those that make the pictures of jobs.
+fn upstream_addresses(config: &Config) -> Vec<Url> {
+    let image_api = &config.image_api;
+    let bases = match &image_api.image_upstreams_path {
+        Some(file) => file.entries().iter().map(|entry| &entry.base).collect(),
+        None => vec![&image_api.base],
+    };
+    bases.into_iter().filter_map(|base| Url::parse(base.as_str()).ok()).collect()
 }
 
 fn s3_settings(bucket: S3Config, max_bytes: usize) -> io::Result<S3Settings> {

@@ -18,9 +18,12 @@ use crate::base::ids::UserId;
 use crate::base::rng::Rng;
 use crate::base::secret::Secret;
 use crate::base::time::UnixMillis;
-use crate::clients::image_api::{ImageApiClient, ImageApiSettings};
+use crate::clients::image_api::{
+    Dialect, ImageApiClient, ImageApiSettings, UpstreamConfig, Upstreams,
+};
 use crate::clients::wechat::{WechatClient, WechatSettings};
-use crate::config::{Config, HttpConfig};
+use crate::config::upstreams::{ImageDialect, UpstreamEntry};
+use crate::config::{Config, HttpConfig, ImageApiConfig};
 use crate::db::{Db, DbSettings, OpenError};
 
 use cache::LoadCache;
@@ -36,14 +39,21 @@ const USER_LIFE: Duration = Duration::from_secs(3600);
 /// Ended tokens and sessions kept in memory (about 100 bytes each) before the database is asked.
 const REVOKED_MAX: usize = 200_000;
 
+/// The name of the image API that is configured without a file.
+const ONLY_UPSTREAM: &str = "default";
+
 /// Everything long-lived.
 pub struct App {
     pub clock: Clock,
     pub rng: Rng,
     pub db: Db,
     pub wechat: WechatClient,
+    /// The image API for calls that are passed through.
     pub image_api: ImageApiClient,
     pub media: Media,
+    /// The image APIs that make the pictures of jobs.
+    pub upstreams: Upstreams,
+    pub image_jobs: ImageJobSettings,
     pub limits: Arc<Limits>,
     pub keys: Keys,
     pub revoked: RevokedIds,
@@ -53,6 +63,19 @@ pub struct App {
     pub profiles: LoadCache<UserId, Profile>,
     /// What features keep in memory.
     pub states: FeatureStates,
+}
+
+/// What the configuration says about jobs.
+#[derive(Clone, Debug)]
+pub struct ImageJobSettings {
+    /// Jobs running at once, over all image APIs.
+    pub concurrency: u32,
+    /// Jobs waiting, in all.
+    pub queue_max: u32,
+    /// Jobs of one user waiting.
+    pub queue_max_per_user: u32,
+    /// Key of the webhook's signatures; without one every call of it is refused.
+    pub webhook_secret: Option<Secret<String>>,
 }
 
 /// What the check of a token must know of its user.
@@ -94,6 +117,9 @@ impl App {
         let image_api =
             ImageApiClient::new(image_api_settings(config)).map_err(StartError::Client)?;
         let media = Media::open(config, &clock)?;
+        let upstreams =
+            Upstreams::new(upstream_configs(&config.image_api), clock.clone(), rng.clone())
+                .map_err(StartError::Client)?;
         let nothing = Secret::new(String::new());
         let secret = config.security.jwt_secret.as_ref().unwrap_or(&nothing);
         let keys = Keys::new(secret, config.security.jwt_secret_previous.as_ref())?;
@@ -106,6 +132,8 @@ impl App {
             wechat,
             image_api,
             media,
+            upstreams,
+            image_jobs: image_job_settings(&config.image_api),
             limits: Arc::new(Limits::new(limit_settings(&config.http))),
             keys,
             revoked: RevokedIds::new(REVOKED_MAX),
@@ -160,4 +188,44 @@ fn image_api_settings(config: &Config) -> ImageApiSettings {
         queue: image_api.proxy_queue,
         max_answer_bytes: u64::from(image_api.proxy_max_answer_kib) * 1024,
     }
+}
+
+fn image_job_settings(image_api: &ImageApiConfig) -> ImageJobSettings {
+    ImageJobSettings {
+        concurrency: image_api.concurrency,
+        queue_max: image_api.job_queue_max,
+        queue_max_per_user: image_api.job_queue_max_per_user,
+        webhook_secret: image_api.webhook_secret.clone(),
+    }
+}
+
+/// The image APIs of the file, else the one of the settings.
+fn upstream_configs(image_api: &ImageApiConfig) -> Vec<UpstreamConfig> {
+    let entries = match &image_api.image_upstreams_path {
+        Some(file) => file.entries().to_vec(),
+        None => vec![UpstreamEntry {
+            name: ONLY_UPSTREAM.to_owned(),
+            base: image_api.base.clone(),
+            key: image_api.key.clone(),
+            dialect: image_api.dialect,
+            model: None,
+            weight: 1,
+            concurrency: None,
+        }],
+    };
+    let upstream = |entry: UpstreamEntry| UpstreamConfig {
+        name: entry.name,
+        base: entry.base.as_str().to_owned(),
+        key: entry.key,
+        dialect: match entry.dialect {
+            ImageDialect::ImageSaas => Dialect::ImageSaas,
+            ImageDialect::OpenaiImages => Dialect::OpenaiImages,
+        },
+        model: entry.model,
+        weight: entry.weight,
+        concurrency: entry.concurrency.unwrap_or(image_api.concurrency),
+        timeout: Duration::from_secs(image_api.timeout),
+        max_answer_bytes: u64::from(image_api.max_answer_kib) * 1024,
+    };
+    entries.into_iter().map(upstream).collect()
 }

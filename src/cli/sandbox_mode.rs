@@ -3,13 +3,17 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use crate::base::secret::Secret;
+use crate::config::upstreams::ImageDialect;
 use crate::config::values::{BaseUrl, DatabaseUrl};
 use crate::config::{Config, ConfigError};
-use crate::sandbox::{Sandbox, WechatSim};
+use crate::sandbox::{Sandbox, SandboxSettings, Webhook, WechatSim};
 
 /// The sandbox lets anybody in as anybody, so its secret protects nothing; being fixed, it keeps
 /// logins valid over a restart.
 const JWT_SECRET: &str = "sandbox-secret-that-protects-nothing-at-all";
+
+/// Signs the simulated image API's webhook.
+const WEBHOOK_SECRET: &str = "sandbox-webhook-secret";
 
 /// Settings that say that this machine serves real users.
 const PRODUCTION_VARIABLES: [&str; 3] = ["WECHAT_SECRET", "WECHAT_PAY_", "S3_"];
@@ -34,7 +38,17 @@ pub(super) fn settings(mut config: Config) -> Result<Config, ConfigError> {
     config.security.jwt_secret.get_or_insert_with(|| Secret::new(JWT_SECRET.to_owned()));
     config.wechat.appid = Some(WechatSim::APPID.to_owned());
     config.wechat.secret = Some(Secret::new(WechatSim::SECRET.to_owned()));
+    config.image_api.webhook_secret = Some(Secret::new(WEBHOOK_SECRET.to_owned()));
     Ok(config)
+}
+
+/// What the simulators start with, so that they reach the server that `config` describes.
+pub(super) fn simulators(config: &Config) -> SandboxSettings {
+    let webhook = Webhook {
+        url: format!("{}/v1/webhooks/image-api", config.http.public_url()),
+        secret: Secret::new(WEBHOOK_SECRET.to_owned()),
+    };
+    SandboxSettings { webhook: Some(webhook), ..SandboxSettings::default() }
 }
 
 /// Points the settings at running simulators.
@@ -49,6 +63,13 @@ pub(super) fn point_at(config: &mut Config, sandbox: &Sandbox) -> Result<(), Con
     config.wechat.api_base = base(sandbox.wechat().base())?;
     config.image_api.base = base(sandbox.image_api().base())?;
     config.image_api.key = Some(Secret::new(sandbox.image_api().api_key().to_owned()));
+    config.image_api.dialect = ImageDialect::ImageSaas;
+    config.image_api.image_upstreams_path = None;
+    // As many as it takes at once: more would only be refused and tried again.
+    let places = sandbox.image_api().concurrency();
+    if places > 0 {
+        config.image_api.concurrency = config.image_api.concurrency.min(places);
+    }
     Ok(())
 }
 

@@ -13,7 +13,7 @@ use crate::app::App;
 use crate::base::clock::Clock;
 use crate::base::rng::Rng;
 use crate::config::{Config, LogConfig};
-use crate::sandbox::{Sandbox, SandboxSettings};
+use crate::sandbox::Sandbox;
 use crate::server::{self, shutdown};
 use crate::{features, jobs};
 
@@ -43,7 +43,8 @@ fn start_logs(config: &LogConfig) -> Result<(), Box<dyn Error>> {
 
 fn run_sandbox(runtime: &Runtime, mut config: Config) -> Result<(), Box<dyn Error>> {
     let (clock, rng) = (Clock::system(), Rng::system());
-    let sandbox = runtime.block_on(Sandbox::start(SandboxSettings::default(), clock, rng))?;
+    let simulators = sandbox_mode::simulators(&config);
+    let sandbox = runtime.block_on(Sandbox::start(simulators, clock, rng))?;
     sandbox_mode::point_at(&mut config, &sandbox)?;
     let done = run_server(runtime, config, Some(&sandbox));
     runtime.block_on(sandbox.stop());
@@ -78,6 +79,7 @@ async fn serve(app: &Arc<App>, config: &Config, sandbox: Option<&Sandbox>) -> io
     })?;
     let address = listener.local_addr()?;
     let (board, mut tasks) = jobs::start(app, &features::periodic(), &stop);
+    let mut engines = features::start(app, &stop);
     let endpoint = server::endpoint(app, board, config, sandbox.map(Sandbox::control_routes))?;
     tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "listening");
     if sandbox.is_some() {
@@ -87,6 +89,7 @@ async fn serve(app: &Arc<App>, config: &Config, sandbox: Option<&Sandbox>) -> io
     // Tasks are short; one that hangs must not keep the process.
     let _ = tokio::time::timeout(Duration::from_secs(5), async {
         while tasks.join_next().await.is_some() {}
+        while engines.join_next().await.is_some() {}
     })
     .await;
     Ok(())

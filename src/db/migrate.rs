@@ -41,6 +41,11 @@ pub(super) const ALL: &[Migration] = &[
         name: "add_media",
         sql: include_str!("../../data/migrations/0003_add_media.sql"),
     },
+    Migration {
+        version: 4,
+        name: "add_generations",
+        sql: include_str!("../../data/migrations/0004_add_generations.sql"),
+    },
 ];
 
 /// Where a database file stands.

@@ -12,12 +12,16 @@ pub mod login;
 
 pub mod media;
 
+pub mod generations;
+
 pub mod proxy;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use poem_openapi::{OpenApi, OpenApiService};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
 use crate::db::DbError;
@@ -35,6 +39,8 @@ pub fn api(app: &Arc<App>) -> OpenApiService<impl OpenApi + 'static, ()> {
         points::PointsApi { app: Arc::clone(app) },
         points::InvitesApi { app: Arc::clone(app) },
         media::MediaApi { app: Arc::clone(app) },
+        generations::GenerationsApi { app: Arc::clone(app) },
+        generations::WebhookApi { app: Arc::clone(app) },
         proxy::ProxyApi { app: Arc::clone(app) },
     );
     OpenApiService::new(apis, "dream-bff", env!("CARGO_PKG_VERSION"))
@@ -48,7 +54,14 @@ pub fn api(app: &Arc<App>) -> OpenApiService<impl OpenApi + 'static, ()> {
 /// What the database fails with.
 pub fn prepare(app: &App) -> Result<(), DbError> {
     settings::service::load(app)?;
-    auth::service::load_revoked(app)
+    auth::service::load_revoked(app)?;
+    generations::service::load(app)
+}
+
+/// Starts what the features do besides answering. It ends with `stop`; whoever waits for the tasks
+/// knows that it has.
+pub fn start(app: &Arc<App>, stop: &CancellationToken) -> JoinSet<()> {
+    generations::service::start(app, stop)
 }
 
 /// The periodic tasks of all features.
@@ -79,6 +92,28 @@ pub fn periodic() -> Vec<Periodic> {
             every: Duration::from_secs(600),
             run: |app| {
                 Box::pin(async move { Ok(points::service::books::check_nightly(&app).await?) })
+            },
+        },
+        Periodic {
+            name: "media.sweep",
+            every: Duration::from_secs(600),
+            run: |app| {
+                Box::pin(async move {
+                    media::service::sweep(&app).await?;
+                    Ok(())
+                })
+            },
+        },
+        Periodic {
+            name: "generations.deadlines",
+            every: Duration::from_secs(5),
+            run: |app| Box::pin(async move { Ok(generations::service::end_overdue(&app).await?) }),
+        },
+        Periodic {
+            name: "generations.late",
+            every: Duration::from_secs(10),
+            run: |app| {
+                Box::pin(async move { Ok(generations::service::look_for_late(&app).await?) })
             },
         },
         Periodic {

@@ -11,6 +11,8 @@ pub enum Tag {
     Users,
     /// Points: balance, bookings, packs, check-in, codes.
     Points,
+    /// Image jobs: submitting, following, cancelling.
+    Jobs,
     /// Uploading pictures.
     Media,
     /// The pass-through to the image API.

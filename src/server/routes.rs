@@ -98,6 +98,8 @@ fn stack_settings(config: &Config) -> StackSettings {
         body_limit: http.http_max_body_kib as usize * KIB,
         body_limits: vec![
             ("/v1/proxy/images/".to_owned(), image_body),
+            ("/v1/images/".to_owned(), image_body),
+            ("/v1/jobs".to_owned(), image_body),
             ("/v1/upload/".to_owned(), config.media.upload_max_kib as usize * KIB + MULTIPART),
         ],
         body_timeout: Duration::from_secs(http.http_body_timeout),

@@ -2,6 +2,7 @@
 //! wrong one, with another user's. A new operation is in none of the tables here and fails the test
 //! until somebody has thought about who may call it.
 
+use dream_bff::sandbox::Fault;
 use poem::http::Method;
 use serde_json::json;
 
@@ -19,13 +20,20 @@ enum Access {
     Owner,
 }
 
-const OPERATIONS: [(&str, Access); 19] = [
+const OPERATIONS: [(&str, Access); 27] = [
+    ("announceImageJob", Access::Public),
+    ("cancelJob", Access::Owner),
     ("changeMe", Access::User),
     ("checkIn", Access::User),
     ("checkToken", Access::User),
+    ("followJob", Access::Owner),
+    ("generateImages", Access::User),
+    ("getJob", Access::Owner),
+    ("getJobQuota", Access::User),
     ("getMe", Access::User),
     ("getPointsBalance", Access::User),
     ("getUserInfo", Access::User),
+    ("listJobs", Access::User),
     ("listMyInvites", Access::User),
     ("listPointsPacks", Access::Public),
     ("listPointsTransactions", Access::User),
@@ -37,14 +45,35 @@ const OPERATIONS: [(&str, Access); 19] = [
     ("redeemCode", Access::User),
     ("refreshToken", Access::Public),
     ("setMyPhone", Access::User),
+    ("submitJob", Access::User),
     ("uploadImage", Access::User),
     ("wechatLogin", Access::Public),
 ];
 
 /// A fresh thing of `user`, for a parameter of a path.
-async fn thing_of(t: &TestApp, user: &User, parameter: &str) -> String {
+async fn thing_of(t: &TestApp, user: &User, operation: &Operation, parameter: &str) -> String {
     match parameter {
+        "jobId" if operation.path.starts_with("/v1/jobs/") => {
+            // It waits for ever, so that it can be cancelled: the image API asks for a pause at the
+            // first job, and the clock stands still.
+            t.sandbox.image_api().submit_faults().always(Fault::Error { code: 503 });
+            let created = user.post("/v1/jobs").json(&json!({ "prompt": "mine" })).await;
+            assert_eq!(created.status, 202, "{}", created.text());
+            let id = created.json()["jobId"].as_str().unwrap().to_owned();
+            let path = format!("/v1/jobs/{id}");
+            for _ in 0..3 {
+                if user.get(&format!("{path}?wait=1")).await.ok()["status"] == "RETRYING" {
+                    break;
+                }
+            }
+            if operation.id == "followJob" {
+                // A stream ends with its job.
+                user.delete(&path).await.ok();
+            }
+            id
+        }
         "jobId" => {
+            t.sandbox.image_api().submit_faults().clear();
             // It is to be there still when its owner comes for it.
             t.sandbox.image_api().set_latency(std::time::Duration::from_secs(3600));
             let created = user.generate(&json!({ "prompt": "mine" })).await;
@@ -168,7 +197,7 @@ async fn things_of_others_do_not_exist() {
     let (alice, bob) = (t.log_in("alice").await, t.log_in("bob").await);
     for operation in protected(&t).await {
         for parameter in placeholders(&operation.path) {
-            let path = path_with(&operation, &thing_of(&t, &alice, parameter).await);
+            let path = path_with(&operation, &thing_of(&t, &alice, &operation, parameter).await);
             let to_bob = call_as(&t, &bob, &operation, &path).await;
             let nothing = path_with(&operation, "no-such-thing");
             let to_bob_of_nothing = call_as(&t, &bob, &operation, &nothing).await;
@@ -191,6 +220,9 @@ async fn what_is_public_needs_no_token() {
             let answer = t.call(method(&operation), &operation.path).bytes("{}").await;
             if operation.method == "GET" {
                 answer.ok();
+            } else if operation.id == "announceImageJob" {
+                // No token, but a signature over what it says.
+                answer.fails(401, "UNAUTHORIZED");
             } else {
                 answer.fails(400, "INVALID_REQUEST");
             }

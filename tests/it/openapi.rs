@@ -12,7 +12,8 @@ use serde_json::Value;
 use crate::support::{TestApp, command};
 
 /// Operations that anybody may call; all others name a security scheme.
-pub(crate) const PUBLIC: [&str; 3] = ["wechatLogin", "refreshToken", "listPointsPacks"];
+pub(crate) const PUBLIC: [&str; 4] =
+    ["announceImageJob", "listPointsPacks", "refreshToken", "wechatLogin"];
 
 /// An operation of the document.
 #[derive(Clone, Debug)]

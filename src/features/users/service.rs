@@ -49,6 +49,14 @@ pub fn get(app: &App, id: UserId) -> Result<StoredUser, UserError> {
     user.ok_or(UserError::NotFound)
 }
 
+/// The same within a transaction; `None` when there is no such user.
+///
+/// # Errors
+/// What the database fails with.
+pub fn find(tx: &Tx<'_>, id: UserId) -> Result<Option<StoredUser>, DbError> {
+    store::by_id(tx, id)
+}
+
 /// Changes the caller's own profile.
 ///
 /// # Errors

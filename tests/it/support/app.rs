@@ -17,6 +17,7 @@ use poem::http::Method;
 use rusqlite::Connection;
 use serde_json::json;
 use tempfile::TempDir;
+use tokio::task::JoinSet;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::call::{Call, Server};
@@ -33,6 +34,7 @@ pub(crate) struct TestApp {
     /// WeChat and the image API.
     pub(crate) sandbox: Sandbox,
     app: Mutex<Arc<App>>,
+    work: Mutex<Work>,
     server: Server,
     settings: Mutex<Settings>,
     folder: TempDir,
@@ -63,11 +65,12 @@ impl TestApp {
         for (name, value) in changes {
             settings.set(name, value);
         }
-        let (app, server) = open(&settings, &clock, 2);
+        let (app, server, work) = open(&settings, &clock, 2);
         Self {
             clock,
             sandbox,
             app: Mutex::new(app),
+            work: Mutex::new(work),
             server: Arc::new(RwLock::new(server)),
             settings: Mutex::new(settings),
             folder,
@@ -86,10 +89,13 @@ impl TestApp {
             settings.set(name, value);
         }
         let mut app = self.app.lock();
+        // Cut off wherever it is, as by a crash.
+        self.work.lock().1.abort_all();
         app.db.close();
         // Another seed: a real server does not draw the same ids again either.
         let seed = u64::from_le_bytes(app.rng.bytes());
-        let (new, server) = open(&settings, &self.clock, seed);
+        let (new, server, work) = open(&settings, &self.clock, seed);
+        *self.work.lock() = work;
         *self.server.write() = server;
         *app = new;
     }
@@ -178,7 +184,10 @@ pub(crate) struct Listening {
 
 type Endpoint = Arc<poem::endpoint::BoxEndpoint<'static, poem::Response>>;
 
-fn open(settings: &Settings, clock: &TestClock, seed: u64) -> (Arc<App>, Endpoint) {
+/// What runs in the background, until this is dropped.
+type Work = (DropGuard, JoinSet<()>);
+
+fn open(settings: &Settings, clock: &TestClock, seed: u64) -> (Arc<App>, Endpoint, Work) {
     let config = settings.config();
     config.check_production().unwrap();
     let app = App::open(&config, Clock::test(clock.clone()), Rng::seeded(seed)).unwrap();
@@ -186,5 +195,7 @@ fn open(settings: &Settings, clock: &TestClock, seed: u64) -> (Arc<App>, Endpoin
     // Periodic tasks run when a test says so.
     let (board, _) = jobs::start(&app, &[], &CancellationToken::new());
     let endpoint = server::endpoint(&app, board, &config, None).unwrap();
-    (app, Arc::new(endpoint.boxed()))
+    let stop = CancellationToken::new();
+    let work = features::start(&app, &stop);
+    (app, Arc::new(endpoint.boxed()), (stop.drop_guard(), work))
 }

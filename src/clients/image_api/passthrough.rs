@@ -1,4 +1,4 @@
-//! The image API behind us.
+//! The pass-through: the caller's own calls to the image API, handed on as they are.
 
 use std::io;
 use std::time::Duration;
@@ -6,8 +6,7 @@ use std::time::Duration;
 use ureq::http::header::{AUTHORIZATION, CONTENT_TYPE};
 use ureq::http::{HeaderName, HeaderValue, Method, Request};
 
-pub use super::http::CallError;
-use super::http::{Answer, HttpClient, HttpSettings};
+use super::super::http::{Answer, CallError, HttpClient, HttpSettings};
 use crate::base::secret::Secret;
 
 /// Where the image API is and what it may cost.

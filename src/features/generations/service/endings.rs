@@ -1,0 +1,221 @@
+//! The transactions that end a job: each gives back, or charges, in the same step.
+
+use std::sync::Arc;
+
+use super::engine::Engine;
+use crate::app::App;
+use crate::base::ids::UserId;
+use crate::base::time::UnixMillis;
+use crate::db::Tx;
+use crate::features::generations::model::{Bill, Failure, GenerationError, JobId, Picture};
+use crate::features::generations::store;
+use crate::features::media::{self, Holder};
+use crate::features::points::{self, Entry, Reason};
+use crate::features::settings::{self, InviteEvent, Settings};
+use crate::features::users;
+
+/// Overdue jobs ended in one transaction.
+const OVERDUE_BATCH: i64 = 200;
+
+/// Cancels a user's job that does not run, and gives back.
+///
+/// # Errors
+/// `NotFound`; `NotCancelable` when it runs or has ended; what the database fails with.
+pub(in crate::features::generations) async fn cancel(
+    app: &App,
+    user: UserId,
+    job: &JobId,
+) -> Result<(), GenerationError> {
+    let now = app.clock.now();
+    let id = job.clone();
+    let seq = app
+        .db
+        .write("generations.cancel", move |tx| {
+            let Some((seq, bill)) = store::cancel(tx, &id, user, now)? else {
+                let exists = store::reads::job(tx, &id, user)?.is_some();
+                return Err(match exists {
+                    true => GenerationError::NotCancelable,
+                    false => GenerationError::NotFound,
+                });
+            };
+            give_back(tx, &id, &bill, now)?;
+            Ok(seq)
+        })
+        .await?;
+    let engine = app.states.get::<Engine>();
+    engine.remove(user, seq);
+    engine.canceled(job);
+    engine.changed(job);
+    points::service::changed(app, user);
+    Ok(())
+}
+
+/// Fails a job that has not ended, and gives back. With `late_until` it may still be delivered until
+/// then. False when it had ended.
+pub(super) async fn fail(
+    app: &App,
+    job: &JobId,
+    failure: Failure,
+    late_until: Option<UnixMillis>,
+) -> Result<bool, GenerationError> {
+    let now = app.clock.now();
+    let id = job.clone();
+    let failed = app
+        .db
+        .write("generations.fail", move |tx| fail_in(tx, &id, &failure, late_until, now))
+        .await?;
+    if let Some(user) = failed {
+        app.states.get::<Engine>().changed(job);
+        points::service::changed(app, user);
+    }
+    Ok(failed.is_some())
+}
+
+fn fail_in(
+    tx: &Tx<'_>,
+    job: &JobId,
+    failure: &Failure,
+    late_until: Option<UnixMillis>,
+    now: UnixMillis,
+) -> Result<Option<UserId>, GenerationError> {
+    let Some(bill) = store::fail(tx, job, failure, late_until, now)? else { return Ok(None) };
+    give_back(tx, job, &bill, now)?;
+    Ok(Some(bill.user))
+}
+
+/// Delivers a job with its pictures: in time, or late within the grace. False when it was not
+/// delivered by this call; what was stored for it is let go then, unless another call was first.
+pub(super) async fn deliver(
+    app: &App,
+    job: &JobId,
+    user: UserId,
+    pictures: Vec<Picture>,
+) -> Result<bool, GenerationError> {
+    let now = app.clock.now();
+    let settings = settings::service::current(app);
+    let id = job.clone();
+    let delivered = app
+        .db
+        .write("generations.deliver", move |tx| {
+            if !store::succeed(tx, &id, now)? {
+                let Some(bill) = store::succeed_late(tx, &id, now)? else {
+                    if !store::is_delivered(tx, &id)? {
+                        media::service::release(tx, &Holder::job(id.as_str()), now)?;
+                    }
+                    return Ok(None);
+                };
+                charge_again(tx, &settings, &id, &bill, now)?;
+            }
+            for (index, picture) in pictures.iter().enumerate() {
+                store::insert_picture(tx, &id, index, picture)?;
+            }
+            let rule = &settings.economy.invite;
+            let event = InviteEvent::FirstJob;
+            let inviter = points::service::invites::reward_inviter(tx, rule, user, event, now)?;
+            Ok::<_, GenerationError>(Some(inviter))
+        })
+        .await?;
+    let Some(inviter) = delivered else { return Ok(false) };
+    app.states.get::<Engine>().changed(job);
+    for user in std::iter::once(user).chain(inviter) {
+        points::service::changed(app, user);
+    }
+    Ok(true)
+}
+
+/// Ends every job that is past its deadline, wherever it is: the net under the workers' own timers,
+/// and what ends a job that never had its turn.
+///
+/// # Errors
+/// What the database fails with; the rest follows at the next call.
+pub async fn end_overdue(app: &Arc<App>) -> Result<(), GenerationError> {
+    let engine = app.states.get::<Engine>();
+    engine.tick();
+    engine.sweep();
+    loop {
+        let now = app.clock.now();
+        let jobs = settings::service::current(app).jobs;
+        let late_until = now.plus_seconds(i64::from(jobs.late_grace_s));
+        let ended = app
+            .db
+            .write("generations.end_overdue", move |tx| {
+                let overdue = store::overdue(tx, now, OVERDUE_BATCH)?;
+                for (job, _) in &overdue {
+                    fail_in(tx, job, &Failure::timeout(), Some(late_until), now)?;
+                }
+                Ok::<_, GenerationError>(overdue)
+            })
+            .await?;
+        for (job, waiting) in &ended {
+            engine.remove(waiting.user, waiting.seq);
+            engine.changed(job);
+            points::service::changed(app, waiting.user);
+        }
+        if i64::try_from(ended.len()).unwrap_or(i64::MAX) < OVERDUE_BATCH {
+            return Ok(());
+        }
+    }
+}
+
+/// Returns what a job had cost: points to the balance, pictures to the day of submission.
+fn give_back(
+    tx: &Tx<'_>,
+    job: &JobId,
+    bill: &Bill,
+    now: UnixMillis,
+) -> Result<(), GenerationError> {
+    let points = bill.points_charged.saturating_sub(bill.points_refunded);
+    if points > 0 {
+        let entry = Entry {
+            user: bill.user,
+            amount: points,
+            reason: Reason::JobRefund,
+            reference: job.to_string(),
+            description: "图片未生成，退还积分".to_owned(),
+        };
+        points::service::refund(tx, &entry, now)?;
+    }
+    let paid = bill.sample_count.saturating_sub(bill.quota_used);
+    store::quota::add(
+        tx,
+        bill.user,
+        &bill.day,
+        bill.quota_used.saturating_neg(),
+        paid.saturating_neg(),
+    )?;
+    store::set_given_back(tx, job, points)?;
+    Ok(())
+}
+
+/// Takes again what was given back for a job that comes late: as far as the quota of its day and the
+/// balance allow. What they do not cover is free: the delay was not the user's.
+fn charge_again(
+    tx: &Tx<'_>,
+    settings: &Settings,
+    job: &JobId,
+    bill: &Bill,
+    now: UnixMillis,
+) -> Result<(), GenerationError> {
+    let Some(user) = users::service::find(tx, bill.user)? else { return Ok(()) };
+    let (free, points) = if bill.points_refunded > 0 {
+        (0, bill.points_refunded.min(user.points_balance))
+    } else {
+        let may = user.level_at(now).entitlement(&settings.entitlements);
+        let used = store::quota::usage(tx, bill.user, &bill.day)?;
+        let left = used.free_left(may).unwrap_or(bill.sample_count);
+        (left.min(bill.sample_count), 0)
+    };
+    if points > 0 {
+        let entry = Entry {
+            user: bill.user,
+            amount: points,
+            reason: Reason::JobLate,
+            reference: job.to_string(),
+            description: "图片延迟送达".to_owned(),
+        };
+        points::service::spend(tx, &entry, now)?;
+    }
+    store::quota::add(tx, bill.user, &bill.day, free, bill.sample_count.saturating_sub(free))?;
+    store::set_taken_again(tx, job, free, points)?;
+    Ok(())
+}

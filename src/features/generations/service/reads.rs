@@ -1,0 +1,180 @@
+//! Reading jobs: one, many, and one as it changes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::stream::{self, Stream};
+use tokio_util::sync::CancellationToken;
+
+use super::engine::{Engine, Streaming, Watch};
+use crate::app::App;
+use crate::base::ids::UserId;
+use crate::db::Tx;
+use crate::features::generations::model::{Forecast, GenerationError, Job, JobId, Quota, Status};
+use crate::features::generations::store;
+use crate::features::points::PointsError;
+use crate::features::settings;
+use crate::features::users;
+use crate::http::PageQuery;
+
+/// A user's job, and where it stands in the queue.
+///
+/// # Errors
+/// `NotFound`; what the database fails with.
+fn get(app: &App, user: UserId, job: &JobId) -> Result<(Job, Forecast), GenerationError> {
+    let found = app.db.read_inline("generations.get", |tx| store::reads::job(tx, job, user))?;
+    let job = found.ok_or(GenerationError::NotFound)?;
+    let queue = match job.status {
+        Status::Queued => {
+            let engine = app.states.get::<Engine>();
+            engine.position(job.user, job.seq, app.image_jobs.concurrency)
+        }
+        _ => Forecast::default(),
+    };
+    Ok((job, queue))
+}
+
+/// The same as soon as its status is another than now, it has ended, `most` has passed, or the process
+/// is about to end.
+///
+/// # Errors
+/// `NotFound`; what the database fails with.
+pub(in crate::features::generations) async fn wait(
+    app: &App,
+    user: UserId,
+    job: &JobId,
+    most: Duration,
+) -> Result<(Job, Forecast), GenerationError> {
+    let engine = app.states.get::<Engine>();
+    let mut watch = engine.watch(job);
+    let first = get(app, user, job)?;
+    if first.0.status.is_terminal() || most.is_zero() {
+        return Ok(first);
+    }
+    let stop = engine.stop();
+    let over = tokio::time::sleep(most);
+    tokio::pin!(over);
+    loop {
+        tokio::select! {
+            () = watch.changed() => {}
+            () = &mut over => return get(app, user, job),
+            () = stop.cancelled() => return get(app, user, job),
+        }
+        let now = get(app, user, job)?;
+        if now.0.status != first.0.status {
+            return Ok(now);
+        }
+    }
+}
+
+/// A job as it is now and at each change of its status, until it has ended or the process is about to.
+///
+/// # Errors
+/// `NotFound`, `TooManyStreams`; what the database fails with. A later failure ends the stream.
+pub(in crate::features::generations) fn follow(
+    app: &Arc<App>,
+    user: UserId,
+    job: JobId,
+) -> Result<impl Stream<Item = (Job, Forecast)> + Send + 'static, GenerationError> {
+    let engine = app.states.get::<Engine>();
+    let streaming = engine.stream(user)?;
+    let watch = engine.watch(&job);
+    let first = get(app, user, &job)?;
+    let following = Following {
+        app: Arc::clone(app),
+        user,
+        job,
+        watch,
+        stop: engine.stop(),
+        sent: None,
+        _streaming: streaming,
+    };
+    Ok(stream::unfold((following, Some(first)), |(mut following, first)| async move {
+        let next = match first {
+            Some(first) => first,
+            None => following.next().await?,
+        };
+        following.sent = Some(next.0.status);
+        Some((next, (following, None)))
+    }))
+}
+
+struct Following {
+    app: Arc<App>,
+    user: UserId,
+    job: JobId,
+    watch: Watch,
+    stop: CancellationToken,
+    sent: Option<Status>,
+    _streaming: Streaming,
+}
+
+impl Following {
+    async fn next(&mut self) -> Option<(Job, Forecast)> {
+        while !self.sent.is_some_and(Status::is_terminal) {
+            self.stop.run_until_cancelled(self.watch.changed()).await?;
+            let now = get(&self.app, self.user, &self.job).ok()?;
+            if Some(now.0.status) != self.sent {
+                return Some(now);
+            }
+        }
+        None
+    }
+}
+
+/// A part of a user's jobs, newest first, and how many there are in all when that is wanted.
+///
+/// # Errors
+/// What the database fails with.
+pub(in crate::features::generations) async fn list(
+    app: &App,
+    user: UserId,
+    status: Option<Status>,
+    query: PageQuery,
+) -> Result<(Vec<Job>, Option<i64>), GenerationError> {
+    let read = move |tx: &Tx<'_>| -> Result<_, GenerationError> {
+        let after = query.after().unwrap_or([i64::MAX, i64::MAX]);
+        let part = store::reads::Part { after, skip: query.offset(), fetch: query.fetch() };
+        let jobs = match status {
+            None => store::reads::jobs(tx, user, part)?,
+            Some(status) => store::reads::jobs_of_status(tx, user, status, part)?,
+        };
+        let total = match query.wants_total() {
+            true => Some(store::reads::count(tx, user, status)?),
+            false => None,
+        };
+        Ok((jobs, total))
+    };
+    // A page by number may skip a long history; from a cursor a read is as short as its limit.
+    if query.offset() > 0 {
+        app.db.read("generations.list_page", read).await
+    } else {
+        app.db.read_inline("generations.list", read)
+    }
+}
+
+/// What a user has used of his free pictures today.
+///
+/// # Errors
+/// `Points(NoSuchUser)`; what the database fails with.
+pub(in crate::features::generations) fn quota(
+    app: &App,
+    user: UserId,
+) -> Result<Quota, GenerationError> {
+    let now = app.clock.now();
+    let settings = settings::service::current(app);
+    let day = now.shanghai_date().to_string();
+    app.db.read_inline("generations.quota", |tx| {
+        let found = users::service::find(tx, user)?;
+        let level = found.ok_or(GenerationError::Points(PointsError::NoSuchUser))?.level_at(now);
+        let may = level.entitlement(&settings.entitlements);
+        let used = store::quota::usage(tx, user, &day)?;
+        Ok(Quota {
+            level,
+            daily_limit: may.free_per_day.map(i64::from),
+            today_used: used.free_today,
+            today_remaining: used.free_left(may),
+            total_generations: store::quota::succeeded(tx, user)?,
+        })
+    })
+}
