@@ -1,9 +1,10 @@
 //! Which path leads where.
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use hyper::body::Bytes;
 use poem::http::{Method, Uri, header};
 use poem::{Endpoint, IntoEndpoint as _, PathPattern, Request, Response, Route};
 
@@ -55,7 +56,7 @@ pub fn endpoint(
         .at("/healthz", poem::get(Healthz))
         .at("/readyz", poem::get(ready))
         .at("/api/openapi.json", poem::get(Document(document)))
-        .nest("/api/docs", api.swagger_ui())
+        .at("/api/docs", poem::get(Docs::new(app)))
         .at("/media/*key", poem::get(features::media::MediaFiles::new(app)));
     if let Some(control) = control {
         others = others.nest(Sandbox::CONTROL_PATH, control);
@@ -133,6 +134,29 @@ impl<A: Endpoint<Output = Response>> Endpoint for Mounted<A> {
             }
             _ => self.others.call(req).await,
         }
+    }
+}
+
+/// The page over the API document: 1.6 MB with its script, made when somebody first looks, so that an
+/// idle server does not hold it.
+struct Docs {
+    app: Arc<App>,
+    page: OnceLock<Bytes>,
+}
+
+impl Docs {
+    fn new(app: &Arc<App>) -> Self {
+        Self { app: Arc::clone(app), page: OnceLock::new() }
+    }
+}
+
+impl Endpoint for Docs {
+    type Output = Response;
+
+    async fn call(&self, _: Request) -> poem::Result<Response> {
+        let page = self.page.get_or_init(|| features::api(&self.app).swagger_ui_html().into());
+        let response = Response::builder().header(header::CONTENT_TYPE, "text/html; charset=utf-8");
+        Ok(response.body(page.clone()))
     }
 }
 
