@@ -8,6 +8,8 @@ pub mod users;
 
 pub mod points;
 
+pub mod vip;
+
 pub mod login;
 
 pub mod media;
@@ -103,6 +105,16 @@ pub fn periodic() -> Vec<Periodic> {
                     Ok(())
                 })
             },
+        },
+        Periodic {
+            name: "vip.monthly_points",
+            every: Duration::from_secs(60),
+            run: |app| Box::pin(async move { Ok(vip::service::monthly::give_due(&app).await?) }),
+        },
+        Periodic {
+            name: "vip.reminders",
+            every: Duration::from_secs(600),
+            run: |app| Box::pin(async move { Ok(vip::service::reminders::note_due(&app).await?) }),
         },
         Periodic {
             name: "generations.deadlines",
