@@ -444,3 +444,25 @@ async fn a_repeated_submission_is_one_job() {
     assert_eq!([of(&first), of(&rest)].concat(), ids);
     assert_eq!((&rest["hasMore"], &rest["nextCursor"]), (&json!(false), &Value::Null));
 }
+
+#[tokio::test]
+async fn of_a_job_that_is_not_delivered_no_picture_is_kept() {
+    let t = start().await;
+    set(&t, Section::Jobs, json!({ "retry": { "maxAttempts": 1 } })).await;
+    let files = t.sandbox.image_api().file_faults();
+    // The first picture comes, the second does not.
+    files.next(Fault::Hang { ms: 1 }, 1);
+    files.always(Fault::Error { code: 404 });
+    let alice = t.log_in("alice").await;
+    let mut body = draft();
+    body["sampleCount"] = json!(2);
+    let id = submitted(&alice, &body).await;
+    when(&alice, &id, &["FAILED"]).await;
+    assert_eq!(
+        t.count("SELECT COUNT(*) FROM media_objects"),
+        2,
+        "picture and thumbnail were stored"
+    );
+    let kept = "SELECT COUNT(*) FROM media_objects WHERE unused_since IS NULL";
+    assert_eq!(t.count(kept), 0, "nothing would ever remove them");
+}
