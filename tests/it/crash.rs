@@ -33,5 +33,7 @@ async fn nothing_is_lost_or_doubled_by_kills_under_load() {
     let figures = driver::run(Plan { rounds, seed }, images::workload).await;
     println!("{figures}");
     assert!(figures.of("submits acknowledged") >= u64::from(rounds), "hardly any load: {figures}");
+    let cut_off = figures.of("cut off by the last kill");
+    assert!(cut_off > 0, "nothing was left to be taken up: {figures}");
     assert!(figures.of("jobs SUCCEEDED") > 0, "nothing was ever delivered: {figures}");
 }

@@ -466,3 +466,22 @@ async fn of_a_job_that_is_not_delivered_no_picture_is_kept() {
     let kept = "SELECT COUNT(*) FROM media_objects WHERE unused_since IS NULL";
     assert_eq!(t.count(kept), 0, "nothing would ever remove them");
 }
+
+#[tokio::test]
+async fn a_running_job_goes_elsewhere_when_its_image_api_was_taken_out_of_the_settings() {
+    let t = start().await;
+    let api = t.sandbox.image_api();
+    api.set_latency(FOREVER);
+    let alice = t.log_in("alice").await;
+    let id = submitted(&alice, &draft()).await;
+    when(&alice, &id, &["RUNNING"]).await;
+    api.set_latency(Duration::ZERO);
+    let folder = tempfile::TempDir::new().unwrap();
+    let file = folder.path().join("upstreams.json");
+    // Another name, and the key is another customer there: nothing is known of the job.
+    let other = json!([{ "name": "other", "base": api.base(), "key": "sk-other-customer" }]);
+    std::fs::write(&file, other.to_string()).unwrap();
+    api.set_accept_any_key(true);
+    t.restart_with(&[("IMAGE_UPSTREAMS_PATH", file.to_str().unwrap())]);
+    when(&alice, &id, &["SUCCEEDED"]).await;
+}

@@ -101,7 +101,8 @@ pub(super) fn set_retrying(
     Ok(changed == 1)
 }
 
-/// The next attempt begins, at `upstream`; false when the job has ended meanwhile.
+/// The next attempt begins, at `upstream`; false when the job has ended meanwhile. A job that runs
+/// already is one that a start found at an image API which is not there any more.
 pub(super) fn set_running(
     tx: &Tx<'_>,
     job: &JobId,
@@ -113,7 +114,7 @@ pub(super) fn set_running(
         "UPDATE generations
             SET status = 'RUNNING', upstream = ?2, upstream_job_id = ?3, attempts = attempts + 1,
                 next_attempt_at = NULL, updated_at = ?4
-          WHERE job_id = ?1 AND status = 'RETRYING'",
+          WHERE job_id = ?1 AND status IN ('RUNNING', 'RETRYING')",
         params![job.as_str(), upstream, upstream_job, now],
     )?;
     Ok(changed == 1)

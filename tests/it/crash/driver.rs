@@ -21,13 +21,13 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::support::{Answer, Process, Wire, command, request};
+use crate::support::{Answer, Process, Wire, command, request, until};
 
 /// After the last start everything must have ended within this time; what has not is stuck.
 const REST: Duration = Duration::from_secs(180);
 
 /// Most time between the moment a server listens and its death.
-const LIFE_MS: u64 = 1800;
+const LIFE_MS: u64 = 2400;
 
 /// One start in so many is killed before it need have come to listen.
 const STILLBORN: u64 = 6;
@@ -40,6 +40,13 @@ const STILLBORN_MS: u64 = 250;
 pub(super) struct Plan {
     pub(super) rounds: u32,
     pub(super) seed: u64,
+}
+
+/// Work that the next start has to go on with.
+pub(super) struct CutOff {
+    pub(super) count: u64,
+    /// Whether there is some that the outside world has not heard of again.
+    pub(super) is_forgotten: Box<dyn Fn(&Sandbox) -> bool>,
 }
 
 /// See [`Workload::prepare`].
@@ -59,6 +66,8 @@ pub(super) struct Workload {
     pub(super) announce: fn(&Sandbox, SocketAddr),
     /// Makes the outside world behave, for the end.
     pub(super) calm: fn(&Sandbox),
+    /// What the last kill cut off in the middle.
+    pub(super) cut_off: fn(&Connection, &Sandbox) -> CutOff,
     /// How much in the database has not come to its end.
     pub(super) open: fn(&Connection) -> i64,
     /// What must be so of the files, when the server is dead.
@@ -176,17 +185,18 @@ pub(super) async fn run(plan: Plan, workload: impl FnOnce(Plan) -> Workload) -> 
     let front = Front { address: front, figures: Arc::clone(&figures) };
     let load = Load::start(&workload.weather, workload.actors, &front, &sandbox, plan);
     let rng = Rng::seeded(plan.seed);
-    for _ in 0..plan.rounds {
+    for round in 1..=plan.rounds {
         let mut server = Process::serve_at_once(folder.path(), &sandbox, &workload.settings);
-        let life = if rng.below(STILLBORN) == 0 {
+        let is_last = round == plan.rounds;
+        let life = if !is_last && rng.below(STILLBORN) == 0 {
             figures.add("kills while starting", 1);
             rng.below(STILLBORN_MS)
         } else {
             server.listens().await;
             (workload.announce)(&sandbox, server.address);
             address.send_replace(Some(server.address));
-            // Squared: short lives are the interesting ones.
-            let dice = rng.below(1000);
+            // Squared: short lives are the interesting ones. The last one leaves much behind.
+            let dice = if is_last { 1000 } else { rng.below(1000) };
             LIFE_MS * dice * dice / 1_000_000
         };
         tokio::time::sleep(Duration::from_millis(life)).await;
@@ -196,16 +206,20 @@ pub(super) async fn run(plan: Plan, workload: impl FnOnce(Plan) -> Workload) -> 
         assert_sound(&server);
     }
 
+    let database = database(folder.path());
+    let cut_off = (workload.cut_off)(&database, &sandbox);
+    figures.add("cut off by the last kill", cut_off.count);
     let mut server = Process::serve(folder.path(), &sandbox, &workload.settings).await;
     (workload.announce)(&sandbox, server.address);
     (workload.calm)(&sandbox);
+    // Before anybody else is let in: it must not be they who bring it to mind.
+    until("all that was cut off is gone on with", || !(cut_off.is_forgotten)(&sandbox)).await;
     address.send_replace(Some(server.address));
     let mut actors = load.stop().await;
     for actor in &mut actors {
         actor.settle(&front).await;
     }
     let waiting = Stopwatch::start();
-    let database = database(folder.path());
     while (workload.open)(&database) > 0 {
         let open = (workload.open)(&database);
         assert!(waiting.elapsed() < REST, "{open} are stuck: {}", server.log());

@@ -14,7 +14,7 @@ use super::wishes::Wishes;
 use crate::support::Answer;
 
 /// Jobs that a user lets wait at once.
-const PATIENCE: usize = 4;
+const PATIENCE: usize = 3;
 
 /// What all guests know.
 #[derive(Default)]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dream_bff::app::App;
+use dream_bff::base::clock::Clock;
 use dream_bff::base::rng::Rng;
 use dream_bff::base::secret::Secret;
 use dream_bff::features::points::Batch;
@@ -14,7 +15,7 @@ use dream_bff::sandbox::{Fault, Faults, Outcome, Sandbox, Webhook};
 use rusqlite::Connection;
 use serde_json::json;
 
-use super::driver::{Actor, Plan, Workload};
+use super::driver::{Actor, CutOff, Plan, Workload};
 use super::guest::{Guest, Shared};
 use super::{audit, storage};
 
@@ -28,6 +29,12 @@ const NEWCOMERS: u64 = 3;
 
 /// What newcomers do before they leave.
 const VISIT: u32 = 25;
+
+/// Short enough that some jobs meet it, on a busy machine more.
+const DEADLINE_S: u64 = 30;
+
+/// With less time left a job is not expected to be gone on with.
+const TIME_ENOUGH_S: i64 = 10;
 
 /// Redeem codes there are; two users try the same one.
 const CODES: u32 = 4000;
@@ -55,6 +62,7 @@ pub(super) fn workload(plan: Plan) -> Workload {
         weather,
         announce,
         calm,
+        cut_off,
         open,
         audits: vec![
             audit::file_is_whole,
@@ -71,7 +79,7 @@ pub(super) fn workload(plan: Plan) -> Workload {
 async fn prepare(app: Arc<App>, shared: Arc<Shared>) {
     // Some pictures are free, some cost points; what hangs ends soon.
     let jobs = json!({
-        "deadlineS": 10, "lateGraceS": 4,
+        "deadlineS": DEADLINE_S, "lateGraceS": 4,
         "retry": { "maxAttempts": 8, "firstDelayMs": 100, "maxDelayMs": 1000 },
     });
     let entitlements = json!({ "NORMAL": { "freePerDay": 3, "concurrency": 4 } });
@@ -104,7 +112,7 @@ fn weather(sandbox: &Sandbox, rng: &Rng) {
             let failed = Outcome::Fail { code: "PROVIDER_ERROR".into(), message: "down".into() };
             plan(sandbox, failed);
         }
-        6 if rng.below(4) == 0 => plan(sandbox, Outcome::Never),
+        6 if rng.below(8) == 0 => plan(sandbox, Outcome::Never),
         7 => api.set_latency(Duration::from_millis(rng.below(600))),
         8 | 9 => {
             // The webhook once more, or too early.
@@ -157,6 +165,36 @@ fn calm(sandbox: &Sandbox) {
     sandbox.wechat().login_faults().clear();
     api.outcomes().clear();
     api.set_latency(Duration::ZERO);
+    // Whatever was never to end there, so that nobody waits for a deadline.
+    for job in api.jobs(usize::MAX) {
+        api.end_job(&job.id, &Outcome::Succeed);
+    }
+}
+
+/// Jobs that a worker had. The next one asks about those that the image API has, and submits the
+/// others under the same key.
+fn cut_off(database: &Connection, sandbox: &Sandbox) -> CutOff {
+    let ends_after = Clock::system().now().plus_seconds(TIME_ENOUGH_S);
+    let mut jobs = database
+        .prepare(
+            "SELECT job_id, upstream_job_id FROM generations
+              WHERE status IN ('RUNNING', 'RETRYING') AND deadline_at > ?1",
+        )
+        .unwrap();
+    let jobs = jobs.query_map([ends_after.0], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+    let jobs: Vec<(String, Option<String>)> = jobs.map(Result::unwrap).collect();
+    sandbox.image_api().journal().clear();
+    let count = jobs.len().try_into().unwrap();
+    let is_forgotten = move |sandbox: &Sandbox| {
+        let seen = sandbox.image_api().journal().requests();
+        jobs.iter().any(|(id, there)| {
+            !seen.iter().any(|request| match there {
+                Some(there) => request.path() == format!("/v1/jobs/{there}"),
+                None => request.header("idempotency-key") == Some(id),
+            })
+        })
+    };
+    CutOff { count, is_forgotten: Box::new(is_forgotten) }
 }
 
 /// Jobs that may still change.
