@@ -29,6 +29,12 @@ const REST: Duration = Duration::from_secs(180);
 /// Most time between the moment a server listens and its death.
 const LIFE_MS: u64 = 2400;
 
+/// One life in so many is a long one, in which much comes to its end.
+const LONG_LIVED: u64 = 10;
+
+/// Such a life.
+const LONG_LIFE_MS: u64 = 6000;
+
 /// One start in so many is killed before it need have come to listen.
 const STILLBORN: u64 = 6;
 
@@ -197,7 +203,8 @@ pub(super) async fn run(plan: Plan, workload: impl FnOnce(Plan) -> Workload) -> 
             address.send_replace(Some(server.address));
             // Squared: short lives are the interesting ones. The last one leaves much behind.
             let dice = if is_last { 1000 } else { rng.below(1000) };
-            LIFE_MS * dice * dice / 1_000_000
+            let most = if rng.below(LONG_LIVED) == 0 { LONG_LIFE_MS } else { LIFE_MS };
+            most * dice * dice / 1_000_000
         };
         tokio::time::sleep(Duration::from_millis(life)).await;
         server.kill();
