@@ -5,6 +5,7 @@ mod support;
 
 mod auth;
 mod auth_coverage;
+mod crash;
 mod generations;
 mod idempotency;
 mod layering;
