@@ -21,9 +21,12 @@ use crate::base::time::UnixMillis;
 use crate::clients::image_api::{
     Dialect, ImageApiClient, ImageApiSettings, UpstreamConfig, Upstreams,
 };
-use crate::clients::wechat::{WechatClient, WechatSettings};
+use crate::clients::wechat::push::PushKeys;
+use crate::clients::wechat::{
+    VirtualEnv, VirtualPayment, VirtualPaymentSettings, WechatClient, WechatSettings, Weixin,
+};
 use crate::config::upstreams::{ImageDialect, UpstreamEntry};
-use crate::config::{Config, HttpConfig, ImageApiConfig};
+use crate::config::{Config, ConfigError, HttpConfig, ImageApiConfig};
 use crate::db::{Db, DbSettings, OpenError};
 
 use cache::LoadCache;
@@ -48,6 +51,12 @@ pub struct App {
     pub rng: Rng,
     pub db: Db,
     pub wechat: WechatClient,
+    /// WeChat's server calls that no login needs.
+    pub weixin: Weixin,
+    /// Virtual payment, when it is configured.
+    pub virtual_payment: Option<VirtualPayment>,
+    /// What message push is signed with; without it every push is refused.
+    pub push: Option<PushKeys>,
     /// The image API for calls that are passed through.
     pub image_api: ImageApiClient,
     pub media: Media,
@@ -102,6 +111,8 @@ pub enum StartError {
     #[error("the client of the image API cannot be prepared")]
     Client(#[source] io::Error),
     #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
     Keys(#[from] KeyError),
     #[error(transparent)]
     Media(#[from] MediaStartError),
@@ -114,6 +125,8 @@ impl App {
     /// [`StartError`]. Settings that are not set stand empty: whoever serves checks them before.
     pub fn open(config: &Config, clock: Clock, rng: Rng) -> Result<Arc<Self>, StartError> {
         let wechat = WechatClient::new(wechat_settings(config), clock.clone());
+        let virtual_payment =
+            virtual_payment_settings(config)?.map(|settings| wechat.virtual_payment(settings));
         let image_api =
             ImageApiClient::new(image_api_settings(config)).map_err(StartError::Client)?;
         let media = Media::open(config, &clock)?;
@@ -129,7 +142,10 @@ impl App {
             clock,
             rng,
             db,
+            weixin: wechat.weixin(),
             wechat,
+            virtual_payment,
+            push: push_keys(config)?,
             image_api,
             media,
             upstreams,
@@ -176,6 +192,26 @@ fn wechat_settings(config: &Config) -> WechatSettings {
         concurrency: wechat.concurrency,
         queue: wechat.queue,
     }
+}
+
+fn virtual_payment_settings(
+    config: &Config,
+) -> Result<Option<VirtualPaymentSettings>, ConfigError> {
+    let values = config.virtual_payment.values()?;
+    Ok(values.map(|values| VirtualPaymentSettings {
+        offer_id: values.offer_id,
+        app_key: values.app_key,
+        env: if values.sandbox { VirtualEnv::Sandbox } else { VirtualEnv::Live },
+    }))
+}
+
+fn push_keys(config: &Config) -> Result<Option<PushKeys>, ConfigError> {
+    let values = config.push.values()?;
+    Ok(values.map(|values| PushKeys {
+        appid: config.wechat.appid.clone().unwrap_or_default(),
+        token: values.token,
+        aes_key: values.aes_key,
+    }))
 }
 
 fn image_api_settings(config: &Config) -> ImageApiSettings {
