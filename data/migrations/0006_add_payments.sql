@@ -15,6 +15,10 @@ UPDATE orders SET
   plan_level = (SELECT level FROM vip_plans WHERE vip_plans.plan_id = orders.plan_id),
   plan_days = (SELECT duration FROM vip_plans WHERE vip_plans.plan_id = orders.plan_id);
 
+-- What the goods are called at virtual payment, where it is not the id.
+ALTER TABLE vip_plans ADD COLUMN virtual_product TEXT CHECK (virtual_product <> '');
+ALTER TABLE points_packs ADD COLUMN virtual_product TEXT CHECK (virtual_product <> '');
+
 -- One order of a user, product and method waits for payment; of two requests at once one makes it.
 CREATE UNIQUE INDEX orders_pending_product_idx ON orders (user_id, product, method)
   WHERE status = 'PENDING';
@@ -33,9 +37,8 @@ CREATE TABLE order_payments (
   -- number is refused there.
   prepay_request  TEXT CHECK (json_type(prepay_request) = 'object'),
   prepay_id       TEXT,
-  -- Virtual payment: the goods as published there, and the environment that was signed for.
+  -- Virtual payment: the goods as published there.
   virtual_product TEXT,
-  virtual_env     INTEGER,
   -- Since when the user can have been paying; the rhythm of the questions counts from it.
   started_at      INTEGER,
   next_ask_at     INTEGER,

@@ -18,6 +18,7 @@ use crate::base::time::UnixMillis;
 use crate::db::DbError;
 use crate::features::idempotency::IdempotencyError;
 use crate::features::points::PointsError;
+use crate::features::users::VipLevel;
 use crate::features::vip::VipError;
 
 /// The least and the most that a free amount of points may cost, in fen.
@@ -187,8 +188,7 @@ impl Product {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PlanTerms {
     pub id: String,
-    /// As stored: `VIP` or `SVIP`.
-    pub level: String,
+    pub level: VipLevel,
     pub days: i64,
 }
 

@@ -7,6 +7,7 @@ use super::model::{Method, NewOrder, OrderId, Paid};
 use crate::base::ids::UserId;
 use crate::base::time::UnixMillis;
 use crate::db::prelude::*;
+use crate::features::users::VipLevel;
 
 pub(super) fn insert(tx: &Tx<'_>, order: &NewOrder) -> Result<(), DbError> {
     let product = &order.product;
@@ -22,7 +23,7 @@ pub(super) fn insert(tx: &Tx<'_>, order: &NewOrder) -> Result<(), DbError> {
             product.kind().as_str(),
             product.key,
             plan.map(|plan| plan.id.as_str()),
-            plan.map(|plan| plan.level.as_str()),
+            plan.map(|plan| level_text(plan.level)),
             plan.map(|plan| plan.days),
             product.pack_id,
             product.name,
@@ -34,6 +35,14 @@ pub(super) fn insert(tx: &Tx<'_>, order: &NewOrder) -> Result<(), DbError> {
         ],
     )?;
     Ok(())
+}
+
+fn level_text(level: VipLevel) -> &'static str {
+    match level {
+        VipLevel::Svip => "SVIP",
+        // No plan sells less.
+        VipLevel::Vip | VipLevel::Normal => "VIP",
+    }
 }
 
 /// Marks an order as paid, from whatever state in which it was not; `false` when it was.

@@ -3,6 +3,7 @@
 use crate::base::ids::UserId;
 use crate::db::prelude::*;
 use crate::features::orders::model::{Kind, Method, Order, OrderId, PlanTerms, Status};
+use crate::features::users::VipLevel;
 
 /// The order of this number, whoever's.
 pub(in crate::features::orders) fn by_id(
@@ -131,7 +132,11 @@ fn from_row(row: &Row<'_>) -> Result<Order, DbError> {
     let plan: (Option<String>, Option<String>, Option<i64>) =
         (row.get(5)?, row.get(6)?, row.get(7)?);
     let plan = match plan {
-        (Some(id), Some(level), Some(days)) => Some(PlanTerms { id, level, days }),
+        (Some(id), Some(level), Some(days)) => {
+            // The table's CHECK admits two levels.
+            let level = if level == "SVIP" { VipLevel::Svip } else { VipLevel::Vip };
+            Some(PlanTerms { id, level, days })
+        }
         _ => None,
     };
     let (kind, status, method): (String, String, String) =
