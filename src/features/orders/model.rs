@@ -177,11 +177,6 @@ impl Product {
     pub(super) const fn kind(&self) -> Kind {
         if self.plan.is_some() { Kind::Vip } else { Kind::Points }
     }
-
-    /// What the goods are called at virtual payment.
-    pub(super) fn goods(&self) -> Option<&str> {
-        self.plan.as_ref().map(|plan| plan.id.as_str()).or(self.pack_id.as_deref())
-    }
 }
 
 /// What a plan gives.
@@ -308,8 +303,6 @@ pub enum OrderError {
     NotPayable,
     #[error("the order's time to pay is over")]
     Expired,
-    #[error("a higher membership is running")]
-    LowerLevel,
     #[error("too many orders of this user wait for payment")]
     TooManyPending,
     /// Not configured, not reachable, or refusing what only an operator can mend.

@@ -4,21 +4,26 @@ use crate::base::time::UnixMillis;
 use crate::db::prelude::*;
 use crate::features::orders::model::{NewOrder, OrderId, OrderPayment, RefundDue};
 
-/// With the order itself. It is looked at first when its time is over, unless somebody pays before.
+/// With the order itself. It is looked at first when its time is over, unless somebody pays before. Its
+/// goods are called as the plan or the pack says, else by its id.
 pub(in crate::features::orders) fn insert(tx: &Tx<'_>, order: &NewOrder) -> Result<(), DbError> {
     tx.execute(
         "INSERT INTO order_payments
            (order_id, platform, payer_openid, prepay_request, virtual_product, next_ask_at,
             updated_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+         VALUES (?1, ?2, ?3, ?4,
+                 COALESCE((SELECT virtual_product FROM vip_plans WHERE plan_id = ?5),
+                          (SELECT virtual_product FROM points_packs WHERE pack_id = ?8), ?5, ?8),
+                 ?6, ?7)",
         params![
             order.id.as_str(),
             order.platform.as_str(),
             order.payer_openid,
             order.prepay_request,
-            order.product.goods(),
+            order.product.plan.as_ref().map(|plan| plan.id.as_str()),
             order.expires_at,
-            order.now
+            order.now,
+            order.product.pack_id
         ],
     )?;
     Ok(())
