@@ -11,6 +11,8 @@ pub enum Tag {
     Users,
     /// Points: balance, bookings, packs, check-in, codes.
     Points,
+    /// Buying memberships and points.
+    Orders,
     /// Image jobs: submitting, following, cancelling.
     Jobs,
     /// Uploading pictures.

@@ -6,11 +6,11 @@ mod rhythm;
 
 use std::fmt;
 
-pub use self::channel::{Method, Platform};
 pub(super) use self::channel::{ChannelRefusal, choose};
+pub use self::channel::{Method, Platform};
 pub(super) use self::payment::Confirmed;
 pub use self::payment::{Mismatch, Paid, Settled, Settlement};
-pub(super) use self::rhythm::{AFTERCARE_S, next_aftercare, next_ask, next_ship};
+pub(super) use self::rhythm::{next_aftercare, next_ask, next_ship};
 
 use crate::base::ids::UserId;
 use crate::base::rng::Rng;
@@ -200,7 +200,6 @@ pub struct Order {
     pub id: OrderId,
     pub user: UserId,
     pub kind: Kind,
-    pub(super) product: String,
     pub plan: Option<PlanTerms>,
     pub pack_id: Option<String>,
     /// The plan's or the pack's.
@@ -336,7 +335,8 @@ mod tests {
         assert_eq!(id.as_str().len(), 32);
         assert_eq!(OrderId::parse(id.as_str()), Some(id.clone()));
         assert_ne!(OrderId::generate(UnixMillis(1_769_688_000_000), &rng), id);
-        for bad in ["", "short", &"a".repeat(33), "0123456789-0123456789", "梦梦梦梦梦梦梦"] {
+        for bad in ["", "short", &"a".repeat(33), "0123456789-0123456789", "梦梦梦梦梦梦梦"]
+        {
             assert_eq!(OrderId::parse(bad), None, "{bad}");
         }
     }

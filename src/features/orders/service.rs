@@ -67,7 +67,9 @@ pub(super) async fn find(
     match tokio::time::timeout(PATIENCE, check(app, id)).await {
         Ok(Ok(_)) => {}
         Ok(Err(err)) => tracing::warn!(order.id = %id, error = %err, "an order cannot be synced"),
-        Err(_) => tracing::warn!(order.id = %id, "WeChat did not say in time what became of an order"),
+        Err(_) => {
+            tracing::warn!(order.id = %id, "WeChat did not say in time what became of an order")
+        }
     }
     of_user(app, user, id)
 }
@@ -84,8 +86,7 @@ pub(super) async fn list(
     let read = move |tx: &Tx<'_>| -> Result<_, OrderError> {
         let after = query.after().unwrap_or([i64::MAX, i64::MAX]);
         let rows = store::reads::list(tx, filter, after, query.offset(), query.fetch())?;
-        let total =
-            if query.wants_total() { Some(store::reads::count(tx, filter)?) } else { None };
+        let total = if query.wants_total() { Some(store::reads::count(tx, filter)?) } else { None };
         Ok((rows, total))
     };
     // A page by number may skip and count; from a cursor a read is as short as its limit.

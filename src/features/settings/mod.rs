@@ -16,6 +16,6 @@ mod store;
 
 pub use model::{
     ChannelRule, Channels, Economy, Entitlement, Entitlements, Invite, InviteEvent, Jobs, Label,
-    Mode, PaymentRules, PlatformChannels, PriceTable, Resolution, ResolutionPrices, Retry, Section,
-    Settings, SettingsChange, SettingsError,
+    Membership, Mode, MonthlyPoints, PaymentRules, PlatformChannels, PriceTable, Resolution,
+    ResolutionPrices, Retry, Section, Settings, SettingsChange, SettingsError,
 };

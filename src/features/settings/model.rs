@@ -4,6 +4,7 @@ mod economy;
 mod entitlements;
 mod jobs;
 mod label;
+mod membership;
 mod payment;
 
 use serde::de::DeserializeOwned;
@@ -14,6 +15,7 @@ pub use economy::{Economy, Invite, InviteEvent, Mode, PriceTable, Resolution, Re
 pub use entitlements::{Entitlement, Entitlements};
 pub use jobs::{Jobs, Retry};
 pub use label::Label;
+pub use membership::{Membership, MonthlyPoints};
 pub use payment::{ChannelRule, Channels, PaymentRules, PlatformChannels};
 
 use crate::db::DbError;
@@ -25,6 +27,7 @@ pub struct Settings {
     pub entitlements: Entitlements,
     pub jobs: Jobs,
     pub label: Label,
+    pub membership: Membership,
     pub payment: PaymentRules,
 }
 
@@ -35,6 +38,7 @@ pub enum Section {
     Entitlements,
     Jobs,
     Label,
+    Membership,
     Payment,
 }
 
@@ -64,8 +68,14 @@ impl SettingsError {
 
 impl Section {
     /// All of them.
-    pub const ALL: [Self; 5] =
-        [Self::Economy, Self::Entitlements, Self::Jobs, Self::Label, Self::Payment];
+    pub const ALL: [Self; 6] = [
+        Self::Economy,
+        Self::Entitlements,
+        Self::Jobs,
+        Self::Label,
+        Self::Membership,
+        Self::Payment,
+    ];
 
     /// As it is stored; never renamed.
     pub const fn key(self) -> &'static str {
@@ -74,6 +84,7 @@ impl Section {
             Self::Entitlements => "entitlements",
             Self::Jobs => "jobs",
             Self::Label => "label",
+            Self::Membership => "membership",
             Self::Payment => "payment",
         }
     }
@@ -98,6 +109,7 @@ impl Settings {
             Section::Entitlements => to_json(&self.entitlements),
             Section::Jobs => to_json(&self.jobs),
             Section::Label => to_json(&self.label),
+            Section::Membership => to_json(&self.membership),
             Section::Payment => to_json(&self.payment),
         }
     }
@@ -135,6 +147,7 @@ impl Settings {
             Section::Entitlements => self.entitlements = checked(value)?,
             Section::Jobs => self.jobs = checked(value)?,
             Section::Label => self.label = checked(value)?,
+            Section::Membership => self.membership = checked(value)?,
             Section::Payment => self.payment = checked(value)?,
         }
         Ok(())
@@ -265,6 +278,9 @@ mod tests {
         assert_eq!(refused(Section::Jobs, json!({ "deadlineS": 0 })), "deadlineS");
         assert_eq!(refused(Section::Jobs, json!({ "deadlineS": "600" })), "section");
         assert_eq!(refused(Section::Label, json!({ "text": "" })), "text");
+        let negative = json!({ "monthlyPoints": { "SVIP": -1 } });
+        assert_eq!(refused(Section::Membership, negative), "monthlyPoints.SVIP");
+        assert_eq!(refused(Section::Membership, json!({ "reminderDays": 31 })), "reminderDays");
         assert_eq!(refused(Section::Payment, json!({ "askAfterS": [5, 5] })), "askAfterS");
         assert_eq!(refused(Section::Payment, json!({ "orderMinutes": 0 })), "orderMinutes");
         let rule = json!({ "channels": { "vip": { "ios": "apple" } } });

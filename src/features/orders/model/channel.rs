@@ -143,7 +143,10 @@ mod tests {
             assert_eq!(on_ios(rule, Some(Method::Virtual), &BOTH), Ok(Method::Virtual));
         }
         assert_eq!(on_ios(ChannelRule::VirtualOnly, wechat, &BOTH), Ok(Method::Virtual));
-        assert_eq!(on_ios(ChannelRule::WechatOnly, Some(Method::Virtual), &BOTH), Ok(Method::Wechat));
+        assert_eq!(
+            on_ios(ChannelRule::WechatOnly, Some(Method::Virtual), &BOTH),
+            Ok(Method::Wechat)
+        );
         assert_eq!(
             on_ios(ChannelRule::Auto, Some(Method::Virtual), &[Method::Wechat]),
             Err(ChannelRefusal::NotConfigured(Method::Virtual))
@@ -164,9 +167,8 @@ mod tests {
     #[test]
     fn a_free_amount_goes_through_wechat_pay() {
         let channels = Channels::default();
-        let amount = |asked| {
-            choose(&channels, Kind::Points, Platform::Other, asked, false, |_| true)
-        };
+        let amount =
+            |asked| choose(&channels, Kind::Points, Platform::Other, asked, false, |_| true);
         assert_eq!(amount(None), Ok(Method::Wechat));
         assert_eq!(amount(Some(Method::Virtual)), Err(ChannelRefusal::AmountNeedsWechat));
     }

@@ -124,9 +124,9 @@ impl Paid {
         match told.state {
             VirtualOrderState::Paid { .. } | VirtualOrderState::RefundFailed => {}
             VirtualOrderState::Refunded => return Err(Mismatch::GivenBack),
-            VirtualOrderState::Unpaid
-            | VirtualOrderState::Closed
-            | VirtualOrderState::Other(_) => return Ok(None),
+            VirtualOrderState::Unpaid | VirtualOrderState::Closed | VirtualOrderState::Other(_) => {
+                return Ok(None);
+            }
         }
         Ok(Some(Self {
             order: OrderId::parse(&told.order_id).ok_or(Mismatch::UnknownOrder)?,
@@ -197,7 +197,8 @@ mod tests {
 
     #[test]
     fn what_is_not_paid_is_no_payment() {
-        for state in [TradeState::NotPay, TradeState::Closed, TradeState::Other("PAYERROR".into())] {
+        for state in [TradeState::NotPay, TradeState::Closed, TradeState::Other("PAYERROR".into())]
+        {
             let bare = Transaction {
                 transaction_id: None,
                 success_time: None,

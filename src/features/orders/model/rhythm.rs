@@ -10,7 +10,7 @@ const LAST_RETRY_S: i64 = 300;
 
 /// Virtual payment cannot be closed: after the end of an order it is still asked, so many seconds
 /// after that end. A delivery push would be earlier; this is for pushes that were lost.
-pub(in crate::features::orders) const AFTERCARE_S: [i64; 4] = [600, 3600, 6 * 3600, 24 * 3600];
+const AFTERCARE_S: [i64; 4] = [600, 3600, 6 * 3600, 24 * 3600];
 
 /// The longest pause of the shipping report, in seconds.
 const LAST_SHIP_S: i64 = 3600;
@@ -33,7 +33,11 @@ pub(in crate::features::orders) fn next_ask(
         .find(|at| *at > now)
         .unwrap_or(expires_at);
     let planned = step.min(expires_at);
-    if failed > 0 || planned <= now { now.plus_seconds(retry_s(failed)).min(later(planned, now)) } else { planned }
+    if failed > 0 || planned <= now {
+        now.plus_seconds(retry_s(failed)).min(later(planned, now))
+    } else {
+        planned
+    }
 }
 
 /// A time that is over does not bring a retry forward.
@@ -50,7 +54,7 @@ pub(in crate::features::orders) fn next_aftercare(
 }
 
 /// Seconds until a failed question is repeated.
-pub(in crate::features::orders) fn retry_s(failed: i64) -> i64 {
+fn retry_s(failed: i64) -> i64 {
     doubled(FIRST_RETRY_S, failed, LAST_RETRY_S)
 }
 

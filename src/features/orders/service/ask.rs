@@ -44,7 +44,9 @@ pub(super) enum Closing {
 pub async fn check(app: &Arc<App>, id: &OrderId) -> Result<Asked, OrderError> {
     let Some((order, payment)) = read(app, id)? else { return Ok(Asked::Nothing) };
     match order.status {
-        Status::Pending if order.is_payable(app.clock.now()) => pending(app, &order, &payment).await,
+        Status::Pending if order.is_payable(app.clock.now()) => {
+            pending(app, &order, &payment).await
+        }
         Status::Pending => overdue(app, &order, &payment).await,
         Status::Cancelled | Status::Expired => ended(app, &order, &payment).await,
         Status::Paid | Status::Refunding | Status::Refunded | Status::PartiallyRefunded => {
@@ -97,10 +99,7 @@ pub(super) async fn close(app: &App, order: &Order) -> Closing {
 }
 
 /// The order with its payment; `None` when there is no such order.
-pub(super) fn read(
-    app: &App,
-    id: &OrderId,
-) -> Result<Option<(Order, OrderPayment)>, DbError> {
+pub(super) fn read(app: &App, id: &OrderId) -> Result<Option<(Order, OrderPayment)>, DbError> {
     app.db.read_inline("orders.read", |tx| {
         let order = store::reads::by_id(tx, id)?;
         Ok::<_, DbError>(order.zip(store::payments::of(tx, id)?))
@@ -173,11 +172,7 @@ async fn overdue(
 }
 
 /// The order has ended here unpaid: see to it that it has there, and that nothing came after all.
-async fn ended(
-    app: &Arc<App>,
-    order: &Order,
-    payment: &OrderPayment,
-) -> Result<Asked, OrderError> {
+async fn ended(app: &Arc<App>, order: &Order, payment: &OrderPayment) -> Result<Asked, OrderError> {
     let now = app.clock.now();
     if payment.is_close_pending {
         match close(app, order).await {

@@ -44,10 +44,9 @@ pub(in crate::features::orders) async fn cancel(
         Status::Cancelled => Ok(order),
         Status::Expired => Err(OrderError::Expired),
         Status::Paid => Err(OrderError::AlreadyPaid),
-        Status::Pending
-        | Status::Refunding
-        | Status::Refunded
-        | Status::PartiallyRefunded => Err(OrderError::NotPayable),
+        Status::Pending | Status::Refunding | Status::Refunded | Status::PartiallyRefunded => {
+            Err(OrderError::NotPayable)
+        }
     }
 }
 
@@ -89,11 +88,7 @@ pub(super) async fn end(app: &Arc<App>, id: &OrderId) -> Result<Ended, OrderErro
     }
 }
 
-async fn close(
-    app: &Arc<App>,
-    order: &Order,
-    payment: &OrderPayment,
-) -> Result<Ended, OrderError> {
+async fn close(app: &Arc<App>, order: &Order, payment: &OrderPayment) -> Result<Ended, OrderError> {
     match ask::close(app, order).await {
         Closing::Closed => {
             ask::set_closed(app, &order.id).await?;

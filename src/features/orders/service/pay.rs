@@ -69,10 +69,9 @@ pub(in crate::features::orders) async fn pay(
         Status::Pending if order.is_payable(app.clock.now()) => {}
         Status::Pending | Status::Expired => return Err(OrderError::Expired),
         Status::Paid => return Err(OrderError::AlreadyPaid),
-        Status::Cancelled
-        | Status::Refunding
-        | Status::Refunded
-        | Status::PartiallyRefunded => return Err(OrderError::NotPayable),
+        Status::Cancelled | Status::Refunding | Status::Refunded | Status::PartiallyRefunded => {
+            return Err(OrderError::NotPayable);
+        }
     }
     match params(app, &order).await {
         Ok(params) => Ok(Placed { order, params }),
@@ -143,12 +142,7 @@ async fn wechat(
 }
 
 /// What a refused preparation means for the order.
-async fn refused(
-    app: &Arc<App>,
-    order: &Order,
-    payment: &OrderPayment,
-    err: PayError,
-) -> NoParams {
+async fn refused(app: &Arc<App>, order: &Order, payment: &OrderPayment, err: PayError) -> NoParams {
     let id = &order.id;
     match err.kind() {
         // Paid, closed or known there in other words, none of which we had heard of: it says which.

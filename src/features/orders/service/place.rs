@@ -88,13 +88,9 @@ async fn pending(
     let expires_at = now.plus_seconds(minutes.saturating_mul(60));
     let id = OrderId::generate(now, &app.rng);
     let prepay_request = match method {
-        Method::Wechat => Some(pay::prepay_request(
-            &id,
-            &product.name,
-            product.price,
-            &openid,
-            expires_at,
-        )?),
+        Method::Wechat => {
+            Some(pay::prepay_request(&id, &product.name, product.price, &openid, expires_at)?)
+        }
         Method::Virtual => None,
     };
     let order = NewOrder {

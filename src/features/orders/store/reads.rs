@@ -11,7 +11,7 @@ pub(in crate::features::orders) fn by_id(
     order: &OrderId,
 ) -> Result<Option<Order>, DbError> {
     tx.query_opt(
-        "SELECT id, order_id, user_id, kind, product, plan_id, plan_level, plan_days, pack_id,
+        "SELECT id, order_id, user_id, kind, plan_id, plan_level, plan_days, pack_id,
                 product_name, status, method, amount, refunded_amount, points, transaction_id,
                 paid_at, vip_expire_at, expires_at, created_at
            FROM orders WHERE order_id = ?1",
@@ -27,7 +27,7 @@ pub(in crate::features::orders) fn pending_of_product(
     product: &str,
 ) -> Result<Vec<Order>, DbError> {
     tx.query_all(
-        "SELECT id, order_id, user_id, kind, product, plan_id, plan_level, plan_days, pack_id,
+        "SELECT id, order_id, user_id, kind, plan_id, plan_level, plan_days, pack_id,
                 product_name, status, method, amount, refunded_amount, points, transaction_id,
                 paid_at, vip_expire_at, expires_at, created_at
            FROM orders WHERE user_id = ?1 AND product = ?2 AND status = 'PENDING' LIMIT 10",
@@ -68,7 +68,7 @@ pub(in crate::features::orders) fn list(
     // One statement for each set of filters, so that each has its index.
     let sql = match (kind, status) {
         (None, None) => {
-            "SELECT id, order_id, user_id, kind, product, plan_id, plan_level, plan_days, pack_id,
+            "SELECT id, order_id, user_id, kind, plan_id, plan_level, plan_days, pack_id,
                     product_name, status, method, amount, refunded_amount, points, transaction_id,
                     paid_at, vip_expire_at, expires_at, created_at
                FROM orders
@@ -77,7 +77,7 @@ pub(in crate::features::orders) fn list(
               ORDER BY created_at DESC, id DESC LIMIT ?7 OFFSET ?6"
         }
         (None, Some(_)) => {
-            "SELECT id, order_id, user_id, kind, product, plan_id, plan_level, plan_days, pack_id,
+            "SELECT id, order_id, user_id, kind, plan_id, plan_level, plan_days, pack_id,
                     product_name, status, method, amount, refunded_amount, points, transaction_id,
                     paid_at, vip_expire_at, expires_at, created_at
                FROM orders
@@ -85,7 +85,7 @@ pub(in crate::features::orders) fn list(
               ORDER BY created_at DESC, id DESC LIMIT ?7 OFFSET ?6"
         }
         (Some(_), None) => {
-            "SELECT id, order_id, user_id, kind, product, plan_id, plan_level, plan_days, pack_id,
+            "SELECT id, order_id, user_id, kind, plan_id, plan_level, plan_days, pack_id,
                     product_name, status, method, amount, refunded_amount, points, transaction_id,
                     paid_at, vip_expire_at, expires_at, created_at
                FROM orders
@@ -93,7 +93,7 @@ pub(in crate::features::orders) fn list(
               ORDER BY created_at DESC, id DESC LIMIT ?7 OFFSET ?6"
         }
         (Some(_), Some(_)) => {
-            "SELECT id, order_id, user_id, kind, product, plan_id, plan_level, plan_days, pack_id,
+            "SELECT id, order_id, user_id, kind, plan_id, plan_level, plan_days, pack_id,
                     product_name, status, method, amount, refunded_amount, points, transaction_id,
                     paid_at, vip_expire_at, expires_at, created_at
                FROM orders
@@ -104,15 +104,7 @@ pub(in crate::features::orders) fn list(
     let [time, id] = after;
     tx.query_all(
         sql,
-        params![
-            user,
-            kind.map(Kind::as_str),
-            status.map(Status::as_str),
-            time,
-            id,
-            skip,
-            fetch
-        ],
+        params![user, kind.map(Kind::as_str), status.map(Status::as_str), time, id, skip, fetch],
         from_row,
     )
 }
@@ -130,7 +122,7 @@ pub(in crate::features::orders) fn count(tx: &Tx<'_>, filter: Filter) -> Result<
 
 fn from_row(row: &Row<'_>) -> Result<Order, DbError> {
     let plan: (Option<String>, Option<String>, Option<i64>) =
-        (row.get(5)?, row.get(6)?, row.get(7)?);
+        (row.get(4)?, row.get(5)?, row.get(6)?);
     let plan = match plan {
         (Some(id), Some(level), Some(days)) => {
             // The table's CHECK admits two levels.
@@ -140,25 +132,24 @@ fn from_row(row: &Row<'_>) -> Result<Order, DbError> {
         _ => None,
     };
     let (kind, status, method): (String, String, String) =
-        (row.get(3)?, row.get(10)?, row.get(11)?);
+        (row.get(3)?, row.get(9)?, row.get(10)?);
     Ok(Order {
         seq: row.get(0)?,
         id: OrderId::from_stored(row.get(1)?),
         user: row.get(2)?,
         kind: Kind::from_stored(&kind),
-        product: row.get(4)?,
         plan,
-        pack_id: row.get(8)?,
-        name: row.get(9)?,
+        pack_id: row.get(7)?,
+        name: row.get(8)?,
         status: Status::from_stored(&status),
         method: Method::from_stored(&method),
-        amount: row.get(12)?,
-        refunded_amount: row.get(13)?,
-        points: row.get(14)?,
-        transaction_id: row.get(15)?,
-        paid_at: row.get(16)?,
-        vip_expire_at: row.get(17)?,
-        expires_at: row.get(18)?,
-        created_at: row.get(19)?,
+        amount: row.get(11)?,
+        refunded_amount: row.get(12)?,
+        points: row.get(13)?,
+        transaction_id: row.get(14)?,
+        paid_at: row.get(15)?,
+        vip_expire_at: row.get(16)?,
+        expires_at: row.get(17)?,
+        created_at: row.get(18)?,
     })
 }
