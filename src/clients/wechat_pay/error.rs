@@ -61,6 +61,95 @@ pub enum PayErrorKind {
     Rejected { code: String },
 }
 
+impl PayError {
+    /// What it means. The code says so, in either of its two spellings, and the status only where
+    /// the code is none that we know; the message never does.
+    pub fn kind(&self) -> PayErrorKind {
+        match self {
+            Self::Refused { status, code, .. } => kind_of(*status, code),
+            Self::NotSent(_) => PayErrorKind::Unavailable,
+            Self::Unsendable(what) => PayErrorKind::Rejected { code: (*what).to_owned() },
+            Self::Broken { status: 429, .. } => PayErrorKind::RateLimited,
+            Self::NoAnswer(_) | Self::Broken { .. } | Self::Untrusted { .. } | Self::Garbled(_) => {
+                PayErrorKind::Unknown
+            }
+        }
+    }
+
+    /// Whether the very same call may succeed later.
+    pub fn is_retryable(&self) -> bool {
+        match self.kind() {
+            PayErrorKind::NotEnough
+            | PayErrorKind::NotReady
+            | PayErrorKind::RateLimited
+            | PayErrorKind::Unavailable
+            | PayErrorKind::Unknown => true,
+            PayErrorKind::OrderPaid
+            | PayErrorKind::OrderClosed
+            | PayErrorKind::OrderNotExist
+            | PayErrorKind::OutTradeNoUsed
+            | PayErrorKind::InvalidRequest
+            | PayErrorKind::Rejected { .. } => false,
+        }
+    }
+
+    /// Whether WeChat Pay says exactly this; written without underscores.
+    pub(super) fn has_code(&self, plain: &str) -> bool {
+        matches!(self, Self::Refused { code, .. } if without_underscores(code) == plain)
+    }
+
+    /// Whether it may have passed in a moment. Our own full queue and an answer that nobody can
+    /// believe or read do not.
+    pub(super) fn may_pass(&self) -> bool {
+        match self {
+            Self::NotSent(CallError::Connect(_))
+            | Self::NoAnswer(CallError::Timeout(_) | CallError::Lost(_)) => true,
+            Self::Refused { .. } | Self::Broken { .. } => {
+                matches!(self.kind(), PayErrorKind::Unknown | PayErrorKind::RateLimited)
+            }
+            Self::NotSent(_)
+            | Self::NoAnswer(_)
+            | Self::Untrusted { .. }
+            | Self::Garbled(_)
+            | Self::Unsendable(_) => false,
+        }
+    }
+}
+
+/// `ORDER_PAID` and `ORDERPAID` are the same: pages of different age write either.
+fn kind_of(status: u16, code: &str) -> PayErrorKind {
+    match without_underscores(code).as_str() {
+        "ORDERPAID" => PayErrorKind::OrderPaid,
+        "ORDERCLOSED" => PayErrorKind::OrderClosed,
+        "ORDERNOTEXIST" | "RESOURCENOTEXISTS" => PayErrorKind::OrderNotExist,
+        "OUTTRADENOUSED" => PayErrorKind::OutTradeNoUsed,
+        "INVALIDREQUEST" => PayErrorKind::InvalidRequest,
+        "NOTENOUGH" => PayErrorKind::NotEnough,
+        "STATEMENTCREATING" => PayErrorKind::NotReady,
+        "FREQUENCYLIMITED" | "RATELIMITEXCEEDED" => PayErrorKind::RateLimited,
+        "SYSTEMERROR" | "BANKERROR" => PayErrorKind::Unknown,
+        // These come with 500 and are final.
+        "OPENIDMISMATCH" | "INVALIDTRANSACTIONID" => {
+            PayErrorKind::Rejected { code: code.to_owned() }
+        }
+        _ if status == 429 => PayErrorKind::RateLimited,
+        _ if status >= 500 => PayErrorKind::Unknown,
+        _ => PayErrorKind::Rejected { code: code.to_owned() },
+    }
+}
+
+fn without_underscores(code: &str) -> String {
+    code.chars().filter(|c| *c != '_').collect()
+}
+
+impl NotificationError {
+    /// Whether to answer 401: it is not good, and a repeat of the same would not be either. Else
+    /// the fault is ours, and WeChat should send it again (500).
+    pub fn is_refusal(&self) -> bool {
+        !matches!(self, Self::KeysUnavailable(_))
+    }
+}
+
 /// What is wrong with a signature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SignatureProblem {
@@ -100,3 +189,6 @@ pub enum NotificationError {
     #[error("the keys of WeChat Pay cannot be had")]
     KeysUnavailable(#[source] Box<PayError>),
 }
+
+#[cfg(test)]
+mod tests;
