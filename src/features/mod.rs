@@ -17,6 +17,8 @@ pub mod media;
 
 pub mod generations;
 
+pub mod membership;
+
 pub mod proxy;
 
 pub mod orders;
@@ -46,6 +48,8 @@ pub fn api(app: &Arc<App>) -> OpenApiService<impl OpenApi + 'static, ()> {
         users::UsersApi { app: Arc::clone(app) },
         points::PointsApi { app: Arc::clone(app) },
         points::InvitesApi { app: Arc::clone(app) },
+        vip::VipApi { app: Arc::clone(app) },
+        membership::MembershipApi { app: Arc::clone(app) },
         media::MediaApi { app: Arc::clone(app) },
         generations::GenerationsApi { app: Arc::clone(app) },
         generations::WebhookApi { app: Arc::clone(app) },

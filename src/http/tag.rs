@@ -13,6 +13,8 @@ pub enum Tag {
     Points,
     /// Buying memberships and points.
     Orders,
+    /// Membership: plans, what buying one gives, what one has.
+    Vip,
     /// Image jobs: submitting, following, cancelling.
     Jobs,
     /// Uploading pictures.

@@ -16,10 +16,12 @@
 
 #![cfg_attr(not(test), warn(clippy::arithmetic_side_effects))]
 
+mod api;
 mod model;
 pub mod service;
 mod store;
 
+pub use api::VipApi;
 pub use model::{
     Change, Grant, GrantId, GrantSource, Membership, Plan, Quote, Reminder, ReminderId, RevokeDays,
     StoredGrant, VipError, days_for_refund,

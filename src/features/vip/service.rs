@@ -153,6 +153,15 @@ pub fn quote(tx: &Tx<'_>, user: UserId, plan_id: &str, now: UnixMillis) -> Resul
     Ok(Quote { plan, current, change, after: running.membership() })
 }
 
+/// The same for whoever asks before paying.
+///
+/// # Errors
+/// As [`quote`].
+pub(super) fn quote_now(app: &App, user: UserId, plan_id: &str) -> Result<Quote, VipError> {
+    let now = app.clock.now();
+    app.db.read_inline("vip.quote", |tx| quote(tx, user, plan_id, now))
+}
+
 /// A plan, on sale or not.
 ///
 /// # Errors

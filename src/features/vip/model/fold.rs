@@ -108,11 +108,12 @@ struct Piece {
     rate: Rate,
 }
 
-/// What grants, in order of time, come to at `now`. Later ones do not count yet.
+/// What grants, in order of time, come to at `now`. All count: one that seems to lie ahead was made
+/// before the clock was set back.
 pub(in crate::features::vip) fn fold(grants: &[LiveGrant], now: UnixMillis) -> Running {
     let mut running =
         Running { level: VipLevel::Normal, at: UnixMillis(i64::MIN), left: VecDeque::new() };
-    for grant in grants.iter().filter(|grant| grant.granted_at <= now) {
+    for grant in grants {
         running.add(grant);
     }
     running.pass(now);
@@ -120,7 +121,7 @@ pub(in crate::features::vip) fn fold(grants: &[LiveGrant], now: UnixMillis) -> R
 }
 
 impl Running {
-    /// Goes on by one grant. One of the past (a clock that was set back) counts from now.
+    /// Goes on by one grant, not before the last one.
     pub(in crate::features::vip) fn add(&mut self, grant: &LiveGrant) -> Change {
         self.pass(grant.granted_at);
         let LiveGrant { level, live_ms, rate, .. } = *grant;
