@@ -24,6 +24,8 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
+use crate::base::error_chain::error_chain;
+use crate::clients::wechat_pay::PayError;
 use crate::db::DbError;
 use crate::jobs::Periodic;
 
@@ -61,7 +63,22 @@ pub fn prepare(app: &App) -> Result<(), DbError> {
 /// Starts what the features do besides answering. It ends with `stop`; whoever waits for the tasks
 /// knows that it has.
 pub fn start(app: &Arc<App>, stop: &CancellationToken) -> JoinSet<()> {
-    generations::service::start(app, stop)
+    let mut tasks = generations::service::start(app, stop);
+    // So that the first notification need not wait for it. Serving does not depend on it.
+    let (app, stop) = (Arc::clone(app), stop.clone());
+    tasks.spawn(async move {
+        if let Some(Err(err)) = stop.run_until_cancelled(refresh_certificates(&app)).await {
+            tracing::warn!(problem = error_chain(&err), "WeChat Pay's certificates are not here");
+        }
+    });
+    tasks
+}
+
+async fn refresh_certificates(app: &App) -> Result<(), PayError> {
+    match &app.wechat_pay {
+        Some(wechat_pay) => wechat_pay.refresh_certificates().await,
+        None => Ok(()),
+    }
 }
 
 /// The periodic tasks of all features.
@@ -115,6 +132,11 @@ pub fn periodic() -> Vec<Periodic> {
             run: |app| {
                 Box::pin(async move { Ok(generations::service::look_for_late(&app).await?) })
             },
+        },
+        Periodic {
+            name: "wechat_pay.certificates",
+            every: Duration::from_secs(300),
+            run: |app| Box::pin(async move { Ok(refresh_certificates(&app).await?) }),
         },
         Periodic {
             name: "limits.sweep",
