@@ -4,6 +4,7 @@ mod wire;
 
 use std::sync::Arc;
 
+use futures_util::future::BoxFuture;
 use poem_openapi::OpenApi;
 use poem_openapi::param::{Path, Query};
 use poem_openapi::payload::Json;
@@ -19,7 +20,6 @@ use crate::app::App;
 use crate::base::ids::UserId;
 use crate::features::auth::UserAuth;
 use crate::features::idempotency::{self, Answer, Answered, IdempotencyKey};
-use crate::features::vip::VipError;
 use crate::http::{ApiError, ErrorCode, JsonBody, Page, PageQuery, Tag};
 
 /// Orders.
@@ -83,7 +83,7 @@ impl OrdersApi {
         sync: Query<Option<bool>>,
     ) -> Result<Json<OrderDetail>, ApiError> {
         let (id, sync) = (named(&order_id.0)?, sync.0.unwrap_or(false));
-        Ok(Json(service::find(&self.app, user.id(), &id, sync).await?.into()))
+        Ok(Json(boxed(service::find(&self.app, user.id(), &id, sync)).await?.into()))
     }
 
     /// Pay an order
@@ -101,8 +101,8 @@ impl OrdersApi {
         #[oai(name = "orderId")] order_id: Path<String>,
     ) -> Result<Answered<PlacedOrder>, ApiError> {
         let (user, id) = (user.id(), named(&order_id.0)?);
-        let effect = async |_| {
-            let placed = service::pay(&self.app, user, &id).await?;
+        let effect = |_| async move {
+            let placed = boxed(service::pay(&self.app, user, &id)).await?;
             Ok::<_, OrderError>(Answer::json(200, &PlacedOrder::from(placed)))
         };
         Ok(idempotency::service::run(&self.app, key.of(user), effect).await?.into())
@@ -118,7 +118,7 @@ impl OrdersApi {
         #[oai(name = "orderId")] order_id: Path<String>,
     ) -> Result<Json<OrderDetail>, ApiError> {
         let id = named(&order_id.0)?;
-        Ok(Json(service::cancel(&self.app, user.id(), &id).await?.into()))
+        Ok(Json(boxed(service::cancel(&self.app, user.id(), &id)).await?.into()))
     }
 }
 
@@ -176,7 +176,7 @@ impl PurchaseApi {
         sync: Query<Option<bool>>,
     ) -> Result<Json<OrderDetail>, ApiError> {
         let (id, sync) = (named(&order_id.0)?, sync.0.unwrap_or(false));
-        let order = service::find(&self.app, user.id(), &id, sync).await?;
+        let order = boxed(service::find(&self.app, user.id(), &id, sync)).await?;
         if order.kind != Kind::Vip {
             return Err(OrderError::NotFound.into());
         }
@@ -205,8 +205,8 @@ async fn place(
     key: IdempotencyKey,
     purchase: Purchase,
 ) -> Result<Answered<PlacedOrder>, ApiError> {
-    let effect = async |_| {
-        let placed = service::place(app, user, purchase).await?;
+    let effect = |_| async move {
+        let placed = boxed(service::place(app, user, purchase)).await?;
         Ok::<_, OrderError>(Answer::json(200, &PlacedOrder::from(placed)))
     };
     Ok(idempotency::service::run(app, key.of(user), effect).await?.into())
@@ -225,6 +225,12 @@ async fn list(
     Ok(Json(query.answer(orders, total, keys, OrderItem::from)))
 }
 
+/// What asks WeChat is a large future, and one of whose lifetimes the compiler knows too little to see in
+/// a handler that it may change threads; here it does.
+fn boxed<'a, T>(work: impl Future<Output = T> + Send + 'a) -> BoxFuture<'a, T> {
+    Box::pin(work)
+}
+
 fn named(text: &str) -> Result<OrderId, ApiError> {
     OrderId::parse(text).ok_or_else(|| OrderError::NotFound.into())
 }
@@ -237,7 +243,7 @@ impl From<OrderError> for ApiError {
             OrderError::Idempotency(err) => return err.into(),
             OrderError::Db(err) => return err.into(),
             OrderError::Points(err) => return err.into(),
-            OrderError::Vip(err) => return refused_by_membership(err),
+            OrderError::Vip(err) => return err.into(),
             OrderError::Invalid(field) => return Self::invalid_field(field),
             OrderError::AmountNeedsWechat => {
                 return Self::invalid_field("paymentMethod").message(
@@ -265,24 +271,5 @@ impl From<OrderError> for ApiError {
             OrderError::CutShort => ErrorCode::InternalError,
         };
         Self::new(code).caused_by(err)
-    }
-}
-
-/// What the membership says to a purchase.
-fn refused_by_membership(err: VipError) -> ApiError {
-    let state = |zh, en| ApiError::new(ErrorCode::InvalidState).message(zh, en);
-    match err {
-        VipError::LowerLevel { .. } => state(
-            "当前会员等级更高，到期前不能购买较低等级",
-            "A higher membership is running; a lower one cannot be bought until it ends",
-        ),
-        VipError::LongEnough => state("会员有效期已足够长", "The membership lasts long enough"),
-        VipError::Db(err) => err.into(),
-        VipError::Points(err) => err.into(),
-        VipError::PlanNotFound => ErrorCode::PlanNotFound.into(),
-        VipError::NoSuchUser => ErrorCode::UserNotFound.into(),
-        other @ (VipError::PlanExists | VipError::GrantNotFound | VipError::Invalid(_)) => {
-            ApiError::new(ErrorCode::InternalError).caused_by(other)
-        }
     }
 }
