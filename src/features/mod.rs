@@ -1,5 +1,6 @@
 //! What the product does, a folder per feature. A feature imports only those listed before it.
 
+pub mod audit;
 pub mod settings;
 
 pub mod auth;
@@ -8,13 +9,20 @@ pub mod users;
 
 pub mod points;
 
+pub mod vip;
+
 pub mod login;
 
 pub mod media;
 
 pub mod generations;
 
+pub mod membership;
+
 pub mod proxy;
+
+pub mod orders;
+pub mod payments;
 
 pub mod push;
 
@@ -26,6 +34,8 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
+use crate::base::error_chain::error_chain;
+use crate::clients::wechat_pay::PayError;
 use crate::db::DbError;
 use crate::jobs::Periodic;
 
@@ -40,10 +50,15 @@ pub fn api(app: &Arc<App>) -> OpenApiService<impl OpenApi + 'static, ()> {
         users::UsersApi { app: Arc::clone(app) },
         points::PointsApi { app: Arc::clone(app) },
         points::InvitesApi { app: Arc::clone(app) },
+        vip::VipApi { app: Arc::clone(app) },
+        membership::MembershipApi { app: Arc::clone(app) },
         media::MediaApi { app: Arc::clone(app) },
         generations::GenerationsApi { app: Arc::clone(app) },
         generations::WebhookApi { app: Arc::clone(app) },
         proxy::ProxyApi { app: Arc::clone(app) },
+        orders::OrdersApi { app: Arc::clone(app) },
+        orders::PurchaseApi { app: Arc::clone(app) },
+        payments::PaymentsApi { app: Arc::clone(app) },
         push::PushApi { app: Arc::clone(app) },
     );
     OpenApiService::new(apis, "dream-bff", env!("CARGO_PKG_VERSION"))
@@ -64,7 +79,22 @@ pub fn prepare(app: &App) -> Result<(), DbError> {
 /// Starts what the features do besides answering. It ends with `stop`; whoever waits for the tasks
 /// knows that it has.
 pub fn start(app: &Arc<App>, stop: &CancellationToken) -> JoinSet<()> {
-    generations::service::start(app, stop)
+    let mut tasks = generations::service::start(app, stop);
+    // So that the first notification need not wait for it. Serving does not depend on it.
+    let (app, stop) = (Arc::clone(app), stop.clone());
+    tasks.spawn(async move {
+        if let Some(Err(err)) = stop.run_until_cancelled(refresh_certificates(&app)).await {
+            tracing::warn!(problem = error_chain(&err), "WeChat Pay's certificates are not here");
+        }
+    });
+    tasks
+}
+
+async fn refresh_certificates(app: &App) -> Result<(), PayError> {
+    match &app.wechat_pay {
+        Some(wechat_pay) => wechat_pay.refresh_certificates().await,
+        None => Ok(()),
+    }
 }
 
 /// The periodic tasks of all features.
@@ -108,6 +138,16 @@ pub fn periodic() -> Vec<Periodic> {
             },
         },
         Periodic {
+            name: "vip.monthly_points",
+            every: Duration::from_secs(60),
+            run: |app| Box::pin(async move { Ok(vip::service::monthly::give_due(&app).await?) }),
+        },
+        Periodic {
+            name: "vip.reminders",
+            every: Duration::from_secs(600),
+            run: |app| Box::pin(async move { Ok(vip::service::reminders::note_due(&app).await?) }),
+        },
+        Periodic {
             name: "generations.deadlines",
             every: Duration::from_secs(5),
             run: |app| Box::pin(async move { Ok(generations::service::end_overdue(&app).await?) }),
@@ -118,6 +158,24 @@ pub fn periodic() -> Vec<Periodic> {
             run: |app| {
                 Box::pin(async move { Ok(generations::service::look_for_late(&app).await?) })
             },
+        },
+        Periodic {
+            name: "payments.reconcile",
+            every: Duration::from_secs(2),
+            run: |app| Box::pin(async move { Ok(payments::service::reconcile(&app).await?) }),
+        },
+        Periodic {
+            name: "payments.shipping",
+            every: Duration::from_secs(5),
+            run: |app| Box::pin(async move { Ok(orders::service::report_shipping(&app).await?) }),
+        },
+        Periodic {
+            name: "payments.sweep",
+            every: Duration::from_secs(3600),
+            run: |app| Box::pin(async move { Ok(payments::service::sweep(&app).await?) }),
+            name: "wechat_pay.certificates",
+            every: Duration::from_secs(300),
+            run: |app| Box::pin(async move { Ok(refresh_certificates(&app).await?) }),
         },
         Periodic {
             name: "limits.sweep",

@@ -109,6 +109,10 @@ pub enum Fault {
     },
     /// The connection is closed in the middle of the answer.
     Cut,
+    /// It is done, and the connection is closed without an answer.
+    Silence,
+    /// The answer's signature does not hold. Without effect where answers are not signed.
+    BadSignature,
 }
 
 /// The knobs of one kind of call: faults, and a delay before every answer.

@@ -20,7 +20,7 @@ enum Access {
     Owner,
 }
 
-const OPERATIONS: [(&str, Access); 29] = [
+const OPERATIONS: [(&str, Access); 32] = [
     ("announceImageJob", Access::Public),
     ("cancelJob", Access::Owner),
     ("changeMe", Access::User),
@@ -34,15 +34,18 @@ const OPERATIONS: [(&str, Access); 29] = [
     ("getMe", Access::User),
     ("getPointsBalance", Access::User),
     ("getUserInfo", Access::User),
+    ("getVipInfo", Access::User),
     ("listJobs", Access::User),
     ("listMyInvites", Access::User),
     ("listPointsPacks", Access::Public),
     ("listPointsTransactions", Access::User),
+    ("listVipPlans", Access::Public),
     ("logout", Access::User),
     ("logoutAll", Access::User),
     ("proxyCancelJob", Access::Owner),
     ("proxyGenerate", Access::User),
     ("proxyGetJob", Access::Owner),
+    ("quoteVipPlan", Access::User),
     ("pushWechatEvent", Access::Public),
     ("redeemCode", Access::User),
     ("refreshToken", Access::Public),

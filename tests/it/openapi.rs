@@ -12,10 +12,11 @@ use serde_json::Value;
 use crate::support::{TestApp, command};
 
 /// Operations that anybody may call; all others name a security scheme.
-pub(crate) const PUBLIC: [&str; 6] = [
+pub(crate) const PUBLIC: [&str; 7] = [
     "announceImageJob",
     "checkPushUrl",
     "listPointsPacks",
+    "listVipPlans",
     "pushWechatEvent",
     "refreshToken",
     "wechatLogin",
