@@ -76,6 +76,8 @@ impl From<PushFailure> for ApiError {
     fn from(err: PushFailure) -> Self {
         let code = match err {
             PushFailure::Db(err) => return err.into(),
+            PushFailure::Order(err) => return err.into(),
+            PushFailure::CutShort => ErrorCode::InternalError,
             PushFailure::NotConfigured
             | PushFailure::NonceReused
             | PushFailure::Refused(

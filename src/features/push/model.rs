@@ -1,11 +1,14 @@
 //! What a push is answered, and which ones are remembered.
 
+mod evidence;
 mod nonces;
 
-pub(super) use self::nonces::{Admission, Nonces};
+pub(super) use self::evidence::Evidence;
+pub(super) use self::nonces::{Admission, Nonces, Turn};
 
 use crate::clients::wechat::push::{Format, PushError};
 use crate::db::DbError;
+use crate::features::orders::OrderError;
 
 /// What WeChat is answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,14 +28,6 @@ impl Reply {
     pub(super) fn is_final(&self) -> bool {
         !matches!(self, Self::Again(..))
     }
-}
-
-/// What we think of a refund at Apple; Apple decides.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Evidence {
-    /// 0: the refund is right; 1: it is not, because the goods were used.
-    pub(super) was_used: bool,
-    pub(super) text: String,
 }
 
 /// Content type and body, as WeChat wants them (virtual payment, "notification", answers).
@@ -78,6 +73,10 @@ pub(super) enum PushFailure {
     /// More pushes within minutes than are remembered.
     #[error("too many pushes are remembered")]
     Full,
+    #[error(transparent)]
+    Order(#[from] OrderError),
+    #[error("the work was cut short")]
+    CutShort,
     #[error(transparent)]
     Db(#[from] DbError),
 }

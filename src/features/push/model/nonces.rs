@@ -5,6 +5,7 @@
 //! taken is forgotten at once, since WeChat may repeat it unchanged.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use parking_lot::Mutex;
 
@@ -26,9 +27,9 @@ struct Seen {
 
 /// What is to be done with a push.
 #[derive(Debug)]
-pub(in crate::features::push) enum Admission<'a> {
+pub(in crate::features::push) enum Admission {
     /// It is new.
-    New(Turn<'a>),
+    New(Turn),
     /// The very same was taken before.
     Repeated,
     /// The very same is being worked on.
@@ -41,14 +42,14 @@ pub(in crate::features::push) enum Admission<'a> {
 
 /// The right to work on a push. Dropped, it lets the push come again.
 #[derive(Debug)]
-pub(in crate::features::push) struct Turn<'a> {
-    nonces: &'a Nonces,
+pub(in crate::features::push) struct Turn {
+    nonces: Arc<Nonces>,
     key: (i64, String),
 }
 
 impl Nonces {
     /// Whether to work on `push`.
-    pub(in crate::features::push) fn admit(&self, push: &Push, now: UnixMillis) -> Admission<'_> {
+    pub(in crate::features::push) fn admit(self: &Arc<Self>, push: &Push, now: UnixMillis) -> Admission {
         let oldest = now.seconds().saturating_sub(MAX_SKEW_S);
         let key = (push.timestamp, push.nonce.clone());
         let mut seen = self.0.lock();
@@ -61,13 +62,13 @@ impl Nonces {
             None => {
                 let signature = push.signature.clone();
                 seen.insert(key.clone(), Seen { signature, is_taken: false });
-                Admission::New(Turn { nonces: self, key })
+                Admission::New(Turn { nonces: Arc::clone(self), key })
             }
         }
     }
 }
 
-impl Turn<'_> {
+impl Turn {
     /// The push was taken: the same again is not worked on.
     pub(in crate::features::push) fn taken(self) {
         if let Some(seen) = self.nonces.0.lock().get_mut(&self.key) {
@@ -76,7 +77,7 @@ impl Turn<'_> {
     }
 }
 
-impl Drop for Turn<'_> {
+impl Drop for Turn {
     fn drop(&mut self) {
         let mut seen = self.nonces.0.lock();
         if seen.get(&self.key).is_some_and(|known| !known.is_taken) {
@@ -105,7 +106,7 @@ mod tests {
 
     #[test]
     fn a_push_is_worked_on_once_by_one() {
-        let nonces = Nonces::default();
+        let nonces = Arc::new(Nonces::default());
         let Admission::New(turn) = nonces.admit(&push("1", "a"), NOW) else { panic!() };
         assert!(matches!(nonces.admit(&push("1", "a"), NOW), Admission::Running));
         assert!(matches!(nonces.admit(&push("1", "b"), NOW), Admission::Reused));
@@ -117,7 +118,7 @@ mod tests {
 
     #[test]
     fn what_was_not_taken_may_come_again() {
-        let nonces = Nonces::default();
+        let nonces = Arc::new(Nonces::default());
         for _ in 0..2 {
             // The turn ends with the statement, as when whoever asked hangs up.
             assert!(matches!(nonces.admit(&push("1", "a"), NOW), Admission::New(_)));
@@ -126,7 +127,7 @@ mod tests {
 
     #[test]
     fn it_forgets_what_the_timestamp_refuses_and_never_holds_too_much() {
-        let nonces = Nonces::default();
+        let nonces = Arc::new(Nonces::default());
         for nonce in 0..MAX {
             match nonces.admit(&push(&nonce.to_string(), "a"), NOW) {
                 Admission::New(turn) => turn.taken(),
