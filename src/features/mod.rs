@@ -24,6 +24,8 @@ pub mod proxy;
 pub mod orders;
 pub mod payments;
 
+pub mod push;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -57,6 +59,7 @@ pub fn api(app: &Arc<App>) -> OpenApiService<impl OpenApi + 'static, ()> {
         orders::OrdersApi { app: Arc::clone(app) },
         orders::PurchaseApi { app: Arc::clone(app) },
         payments::PaymentsApi { app: Arc::clone(app) },
+        push::PushApi { app: Arc::clone(app) },
     );
     OpenApiService::new(apis, "dream-bff", env!("CARGO_PKG_VERSION"))
         .description(DESCRIPTION)

@@ -21,4 +21,6 @@ pub enum Tag {
     Media,
     /// The pass-through to the image API.
     Proxy,
+    /// What WeChat calls.
+    Wechat,
 }

@@ -20,6 +20,9 @@ use crate::sandbox::Sandbox;
 
 const KIB: usize = 1024;
 
+/// WeChat's pushes are below 4 KiB.
+const PUSH_BODY: usize = 64 * KIB;
+
 /// What a form puts around a file, generously.
 const MULTIPART: usize = 16 * KIB;
 
@@ -105,6 +108,7 @@ fn stack_settings(config: &Config) -> StackSettings {
             ("/v1/images/".to_owned(), image_body),
             ("/v1/jobs".to_owned(), image_body),
             ("/v1/payments/".to_owned(), NOTIFICATION),
+            ("/v1/wechat/push".to_owned(), PUSH_BODY),
             ("/v1/upload/".to_owned(), config.media.upload_max_kib as usize * KIB + MULTIPART),
         ],
         body_timeout: Duration::from_secs(http.http_body_timeout),

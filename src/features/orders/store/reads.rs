@@ -131,8 +131,7 @@ fn from_row(row: &Row<'_>) -> Result<Order, DbError> {
         }
         _ => None,
     };
-    let (kind, status, method): (String, String, String) =
-        (row.get(3)?, row.get(9)?, row.get(10)?);
+    let (kind, status, method): (String, String, String) = (row.get(3)?, row.get(9)?, row.get(10)?);
     Ok(Order {
         seq: row.get(0)?,
         id: OrderId::from_stored(row.get(1)?),
