@@ -183,10 +183,15 @@ impl Sandbox {
         &self.image_api
     }
 
-    /// The control page, to be mounted at [`Sandbox::CONTROL_PATH`] of a server that only this
+    /// The control pages, to be mounted at [`Sandbox::CONTROL_PATH`] of a server that only this
     /// machine reaches: it has no log-in.
     pub fn control_routes(&self) -> poem::Route {
-        control::routes(Arc::clone(&self.wechat), Arc::clone(&self.image_api))
+        control::routes(control::Control {
+            wechat: Arc::clone(&self.wechat),
+            wechat_pay: Arc::clone(&self.wechat_pay),
+            outbox: Arc::clone(&self.outbox),
+            image_api: Arc::clone(&self.image_api),
+        })
     }
 
     /// Ends the simulators, cutting open connections, and waits until they are gone.

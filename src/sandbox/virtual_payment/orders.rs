@@ -81,6 +81,17 @@ pub(super) struct Refund {
 }
 
 impl VirtualOrder {
+    /// Where it stands, as a word for the control page.
+    pub(in crate::sandbox) fn state_name(&self) -> &'static str {
+        match self.status {
+            PAID => "PAID",
+            PROVIDED => "DELIVERED",
+            REFUNDED => "REFUNDED",
+            REFUND_FAILED => "REFUND_FAILED",
+            _ => "USER_REFUNDED",
+        }
+    }
+
     /// The goods were handed over.
     pub(super) fn provide(&mut self) {
         if self.status == PAID {

@@ -45,6 +45,7 @@ use super::plan::{Faults, Plan};
 use super::wechat::WechatSim;
 use crate::base::clock::Clock;
 use crate::base::rng::Rng;
+use crate::base::time::UnixMillis;
 
 /// Nonces remembered. Older ones are refused for their time.
 const MAX_NONCES: u64 = 100_000;
@@ -387,6 +388,11 @@ impl WechatPaySim {
 
     fn writer(&self) -> Writer {
         Writer { sim: self.signing.clone(), apiv3_key: apiv3_key() }
+    }
+
+    /// The sandbox's time.
+    pub(super) fn now(&self) -> UnixMillis {
+        self.clock.now()
     }
 
     /// What the control page shows of the knobs.

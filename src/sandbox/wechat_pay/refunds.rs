@@ -75,7 +75,7 @@ pub enum RefundStatus {
 }
 
 impl RefundStatus {
-    pub(super) fn name(self) -> &'static str {
+    pub(in crate::sandbox) fn name(self) -> &'static str {
         match self {
             Self::Processing => "PROCESSING",
             Self::Success => "SUCCESS",
