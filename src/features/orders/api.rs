@@ -4,7 +4,6 @@ mod wire;
 
 use std::sync::Arc;
 
-use futures_util::future::BoxFuture;
 use poem_openapi::OpenApi;
 use poem_openapi::param::{Path, Query};
 use poem_openapi::payload::Json;
@@ -83,7 +82,7 @@ impl OrdersApi {
         sync: Query<Option<bool>>,
     ) -> Result<Json<OrderDetail>, ApiError> {
         let (id, sync) = (named(&order_id.0)?, sync.0.unwrap_or(false));
-        Ok(Json(boxed(service::find(&self.app, user.id(), &id, sync)).await?.into()))
+        Ok(Json(service::find(&self.app, user.id(), &id, sync).await?.into()))
     }
 
     /// Pay an order
@@ -102,7 +101,7 @@ impl OrdersApi {
     ) -> Result<Answered<PlacedOrder>, ApiError> {
         let (user, id) = (user.id(), named(&order_id.0)?);
         let effect = |_| async move {
-            let placed = boxed(service::pay(&self.app, user, &id)).await?;
+            let placed = service::pay(&self.app, user, &id).await?;
             Ok::<_, OrderError>(Answer::json(200, &PlacedOrder::from(placed)))
         };
         Ok(idempotency::service::run(&self.app, key.of(user), effect).await?.into())
@@ -118,7 +117,7 @@ impl OrdersApi {
         #[oai(name = "orderId")] order_id: Path<String>,
     ) -> Result<Json<OrderDetail>, ApiError> {
         let id = named(&order_id.0)?;
-        Ok(Json(boxed(service::cancel(&self.app, user.id(), &id)).await?.into()))
+        Ok(Json(service::cancel(&self.app, user.id(), &id).await?.into()))
     }
 }
 
@@ -176,7 +175,7 @@ impl PurchaseApi {
         sync: Query<Option<bool>>,
     ) -> Result<Json<OrderDetail>, ApiError> {
         let (id, sync) = (named(&order_id.0)?, sync.0.unwrap_or(false));
-        let order = boxed(service::find(&self.app, user.id(), &id, sync)).await?;
+        let order = service::find(&self.app, user.id(), &id, sync).await?;
         if order.kind != Kind::Vip {
             return Err(OrderError::NotFound.into());
         }
@@ -206,7 +205,7 @@ async fn place(
     purchase: Purchase,
 ) -> Result<Answered<PlacedOrder>, ApiError> {
     let effect = |_| async move {
-        let placed = boxed(service::place(app, user, purchase)).await?;
+        let placed = service::place(app, user, purchase).await?;
         Ok::<_, OrderError>(Answer::json(200, &PlacedOrder::from(placed)))
     };
     Ok(idempotency::service::run(app, key.of(user), effect).await?.into())
@@ -223,12 +222,6 @@ async fn list(
     let (orders, total) = service::list(app, filter, query).await?;
     let keys = |order: &Order| [order.created_at.0, order.seq];
     Ok(Json(query.answer(orders, total, keys, OrderItem::from)))
-}
-
-/// What asks WeChat is a large future, and one of whose lifetimes the compiler knows too little to see in
-/// a handler that it may change threads; here it does.
-fn boxed<'a, T>(work: impl Future<Output = T> + Send + 'a) -> BoxFuture<'a, T> {
-    Box::pin(work)
 }
 
 fn named(text: &str) -> Result<OrderId, ApiError> {
