@@ -328,7 +328,7 @@ async fn a_delivery_is_reported_until_wechat_takes_it() {
         t.run_periodic_tasks().await;
     }
     assert_eq!(t.count(open), 0);
-    let shipped = t.sandbox.wechat().messages().shipped();
+    let shipped = t.sandbox.wechat().shipped();
     assert_eq!(shipped.len(), 1);
     assert_eq!(shipped[0].out_trade_no, id(&placed));
 }
