@@ -103,9 +103,8 @@ fn point_payment_at(config: &mut Config, pay: &WechatPaySim) -> Result<(), Confi
 }
 
 fn base(text: String) -> Result<BaseUrl, ConfigError> {
-    text.parse().map_err(|problem: String| {
-        ConfigError::wrong("sandbox", &problem, "http://127.0.0.1:1")
-    })
+    text.parse()
+        .map_err(|problem: String| ConfigError::wrong("sandbox", &problem, "http://127.0.0.1:1"))
 }
 
 fn production_variable(config: &Config) -> Option<String> {
