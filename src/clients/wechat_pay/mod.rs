@@ -9,6 +9,7 @@
 //! signer ──▶ transport ──▶ signature (answers, notifications) ◀── keys ◀── certificates ◀── sealed
 //! ```
 
+mod attempts;
 mod bill;
 mod certificates;
 mod error;

@@ -74,7 +74,7 @@ impl PlatformKey {
         ParsedPublicKey::new(&RSA_PKCS1_2048_8192_SHA256, der).ok().map(Self)
     }
 
-    fn verify(&self, message: &[u8], signature: &[u8]) -> Result<(), SignatureProblem> {
+    pub(super) fn verify(&self, message: &[u8], signature: &[u8]) -> Result<(), SignatureProblem> {
         self.0.verify_sig(message, signature).map_err(|_| SignatureProblem::Mismatch)
     }
 }

@@ -56,11 +56,8 @@ impl Signer {
         nonce: &str,
     ) -> Result<String, PayError> {
         let seconds = now.seconds();
-        let mut message = format!("{method}\n{target}\n{seconds}\n{nonce}\n").into_bytes();
-        message.extend_from_slice(body);
-        message.push(b'\n');
         let (mchid, serial) = (&self.mchid, &self.serial);
-        let signature = self.sign(&message)?;
+        let signature = self.sign(&request_message(method, target, seconds, nonce, body))?;
         Ok(format!(
             "{SCHEME} mchid=\"{mchid}\",nonce_str=\"{nonce}\",timestamp=\"{seconds}\",\
              serial_no=\"{serial}\",signature=\"{signature}\""
@@ -76,7 +73,7 @@ impl Signer {
     ) -> Result<WxPayParams, PayError> {
         let time_stamp = now.seconds().to_string();
         let package = format!("prepay_id={}", prepay_id.as_str());
-        let message = format!("{}\n{time_stamp}\n{nonce}\n{package}\n", self.appid);
+        let message = payment_message(&self.appid, &time_stamp, &nonce, &package);
         let pay_sign = self.sign(message.as_bytes())?;
         Ok(WxPayParams { time_stamp, nonce_str: nonce, package, sign_type: "RSA", pay_sign })
     }
@@ -91,7 +88,21 @@ impl Signer {
     }
 }
 
+/// What a request's signature covers: five lines, each ended, the body last, though it be empty.
+fn request_message(method: &str, target: &str, seconds: i64, nonce: &str, body: &[u8]) -> Vec<u8> {
+    let head = format!("{method}\n{target}\n{seconds}\n{nonce}\n");
+    [head.as_bytes(), body, b"\n"].concat()
+}
+
+/// What `paySign` covers: four lines, each ended.
+fn payment_message(appid: &str, time_stamp: &str, nonce: &str, package: &str) -> String {
+    format!("{appid}\n{time_stamp}\n{nonce}\n{package}\n")
+}
+
 /// 32 characters that were never used before (128 random bits).
 pub(super) fn nonce(rng: &Rng) -> String {
     format!("{:032X}", u128::from_le_bytes(rng.bytes()))
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,8 +1,7 @@
-//! One call of WeChat Pay's API: signed, sent, its answer verified, repeated where that is safe.
+//! One call of WeChat Pay's API: signed, sent, its answer verified.
 //!
-//! Every call of this API may be repeated as it is: the numbers in it make a repeat the same wish
-//! (merchant documentation, "Best practices"). Each attempt is signed anew. A call that may have
-//! been carried out never ends as one that was not.
+//! Each attempt is signed anew and tried at a second address when the first cannot be reached; no
+//! success is believed without a signature.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -12,13 +11,14 @@ use serde::Deserialize;
 use ureq::http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use ureq::http::{HeaderMap, Method, Request};
 
+use super::attempts::Attempts;
 use super::error::{PayError, PayErrorKind, SignatureProblem};
 use super::keys::{Asked, KeyStore};
 use super::sealed::Apiv3Key;
 use super::signature::{Claim, PlatformKey};
 use super::signer::{Signer, nonce};
 use super::{KeyProblem, WechatPaySettings, certificates};
-use crate::base::clock::{Clock, Stopwatch};
+use crate::base::clock::Clock;
 use crate::base::error_chain::error_chain;
 use crate::base::rng::Rng;
 use crate::clients::http::{Answer, CallError, HttpClient, HttpSettings};
@@ -31,12 +31,6 @@ pub(super) const MAX_BILL_BYTES: u64 = 64 * 1024 * 1024;
 
 /// A bill may take its time. Nobody waits for it.
 const BILL_TIMEOUT: Duration = Duration::from_secs(120);
-
-/// Attempts of one call, the first included.
-const MAX_ATTEMPTS: u32 = 3;
-
-/// Before the second attempt; twice as long before the third. Up to as much again is added.
-const PAUSE_MS: u64 = 200;
 
 /// After the first address could not be reached, the other one is asked first for so long.
 const AVOID_MS: i64 = 60 * 1000;
@@ -116,7 +110,13 @@ impl Transport {
         target: &str,
         body: &[u8],
     ) -> Result<Vec<u8>, PayError> {
-        self.repeated(async || self.call_once(&method, target, body).await).await
+        let mut attempts = Attempts::new(self.timeout, &self.rng);
+        loop {
+            match self.call_once(&method, target, body).await {
+                Ok(answer) => return Ok(answer),
+                Err(err) => attempts.next(err).await?,
+            }
+        }
     }
 
     /// Fetches a file, whose answer is not signed: whoever calls compares its hash.
@@ -124,55 +124,14 @@ impl Transport {
     /// # Errors
     /// [`PayError`].
     pub(super) async fn download(&self, target: &str) -> Result<Vec<u8>, PayError> {
-        self.repeated(async || {
-            let answer = self.exchange(&self.bills, &Method::GET, target, &[]).await?;
-            match answer.status.is_success() {
-                true => Ok(answer.body),
-                false => Err(refusal(&answer)),
-            }
-        })
-        .await
-    }
-
-    async fn repeated(
-        &self,
-        once: impl AsyncFn() -> Result<Vec<u8>, PayError>,
-    ) -> Result<Vec<u8>, PayError> {
-        let since = Stopwatch::start();
-        let mut unknown = None;
-        let mut attempt = 1;
+        let mut attempts = Attempts::new(self.timeout, &self.rng);
         loop {
-            let err = match once().await {
-                Ok(body) => return Ok(body),
+            let problem = match self.exchange(&self.bills, &Method::GET, target, &[]).await {
+                Ok(answer) if answer.status.is_success() => return Ok(answer.body),
+                Ok(answer) => refusal(&answer),
                 Err(err) => err,
             };
-            let pause_ms = PAUSE_MS << (attempt - 1);
-            let pause = Duration::from_millis(pause_ms + self.rng.below(pause_ms));
-            let has_time = since.elapsed() + pause < self.timeout;
-            let is_last = attempt == MAX_ATTEMPTS || !has_time || !err.may_pass();
-            let kind = err.kind();
-            // What may have been carried out stays so, even if a repeat did not get through.
-            let err = match unknown.take() {
-                Some(before)
-                    if matches!(kind, PayErrorKind::Unavailable | PayErrorKind::RateLimited) =>
-                {
-                    before
-                }
-                _ => err,
-            };
-            if is_last {
-                return Err(err);
-            }
-            tracing::warn!(
-                attempt,
-                problem = error_chain(&err),
-                "a call of WeChat Pay is repeated"
-            );
-            if err.kind() == PayErrorKind::Unknown {
-                unknown = Some(err);
-            }
-            tokio::time::sleep(pause).await;
-            attempt += 1;
+            attempts.next(problem).await?;
         }
     }
 
