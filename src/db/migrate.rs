@@ -46,6 +46,16 @@ pub(super) const ALL: &[Migration] = &[
         name: "add_generations",
         sql: include_str!("../../data/migrations/0004_add_generations.sql"),
     },
+    Migration {
+        version: 5,
+        name: "add_vip",
+        sql: include_str!("../../data/migrations/0005_add_vip.sql"),
+    },
+    Migration {
+        version: 6,
+        name: "add_payments",
+        sql: include_str!("../../data/migrations/0006_add_payments.sql"),
+    },
 ];
 
 /// Where a database file stands.

@@ -1,5 +1,6 @@
 //! What the product does, a folder per feature. A feature imports only those listed before it.
 
+pub mod audit;
 pub mod settings;
 
 pub mod auth;
@@ -8,13 +9,22 @@ pub mod users;
 
 pub mod points;
 
+pub mod vip;
+
 pub mod login;
 
 pub mod media;
 
 pub mod generations;
 
+pub mod membership;
+
 pub mod proxy;
+
+pub mod orders;
+pub mod payments;
+
+pub mod push;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,10 +50,16 @@ pub fn api(app: &Arc<App>) -> OpenApiService<impl OpenApi + 'static, ()> {
         users::UsersApi { app: Arc::clone(app) },
         points::PointsApi { app: Arc::clone(app) },
         points::InvitesApi { app: Arc::clone(app) },
+        vip::VipApi { app: Arc::clone(app) },
+        membership::MembershipApi { app: Arc::clone(app) },
         media::MediaApi { app: Arc::clone(app) },
         generations::GenerationsApi { app: Arc::clone(app) },
         generations::WebhookApi { app: Arc::clone(app) },
         proxy::ProxyApi { app: Arc::clone(app) },
+        orders::OrdersApi { app: Arc::clone(app) },
+        orders::PurchaseApi { app: Arc::clone(app) },
+        payments::PaymentsApi { app: Arc::clone(app) },
+        push::PushApi { app: Arc::clone(app) },
     );
     OpenApiService::new(apis, "dream-bff", env!("CARGO_PKG_VERSION"))
         .description(DESCRIPTION)
@@ -122,6 +138,16 @@ pub fn periodic() -> Vec<Periodic> {
             },
         },
         Periodic {
+            name: "vip.monthly_points",
+            every: Duration::from_secs(60),
+            run: |app| Box::pin(async move { Ok(vip::service::monthly::give_due(&app).await?) }),
+        },
+        Periodic {
+            name: "vip.reminders",
+            every: Duration::from_secs(600),
+            run: |app| Box::pin(async move { Ok(vip::service::reminders::note_due(&app).await?) }),
+        },
+        Periodic {
             name: "generations.deadlines",
             every: Duration::from_secs(5),
             run: |app| Box::pin(async move { Ok(generations::service::end_overdue(&app).await?) }),
@@ -134,6 +160,19 @@ pub fn periodic() -> Vec<Periodic> {
             },
         },
         Periodic {
+            name: "payments.reconcile",
+            every: Duration::from_secs(2),
+            run: |app| Box::pin(async move { Ok(payments::service::reconcile(&app).await?) }),
+        },
+        Periodic {
+            name: "payments.shipping",
+            every: Duration::from_secs(5),
+            run: |app| Box::pin(async move { Ok(orders::service::report_shipping(&app).await?) }),
+        },
+        Periodic {
+            name: "payments.sweep",
+            every: Duration::from_secs(3600),
+            run: |app| Box::pin(async move { Ok(payments::service::sweep(&app).await?) }),
             name: "wechat_pay.certificates",
             every: Duration::from_secs(300),
             run: |app| Box::pin(async move { Ok(refresh_certificates(&app).await?) }),

@@ -11,10 +11,16 @@ pub enum Tag {
     Users,
     /// Points: balance, bookings, packs, check-in, codes.
     Points,
+    /// Buying memberships and points.
+    Orders,
+    /// Membership: plans, what buying one gives, what one has.
+    Vip,
     /// Image jobs: submitting, following, cancelling.
     Jobs,
     /// Uploading pictures.
     Media,
     /// The pass-through to the image API.
     Proxy,
+    /// What WeChat calls.
+    Wechat,
 }

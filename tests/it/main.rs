@@ -15,5 +15,7 @@ mod openapi;
 mod points;
 mod process;
 mod proxy;
+mod push;
 mod settings;
 mod users;
+mod weixin;

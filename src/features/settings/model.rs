@@ -4,6 +4,8 @@ mod economy;
 mod entitlements;
 mod jobs;
 mod label;
+mod membership;
+mod payment;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -13,6 +15,8 @@ pub use economy::{Economy, Invite, InviteEvent, Mode, PriceTable, Resolution, Re
 pub use entitlements::{Entitlement, Entitlements};
 pub use jobs::{Jobs, Retry};
 pub use label::Label;
+pub use membership::{Membership, MonthlyPoints};
+pub use payment::{ChannelRule, Channels, PaymentRules, PlatformChannels};
 
 use crate::db::DbError;
 
@@ -23,6 +27,8 @@ pub struct Settings {
     pub entitlements: Entitlements,
     pub jobs: Jobs,
     pub label: Label,
+    pub membership: Membership,
+    pub payment: PaymentRules,
 }
 
 /// What is changed and stored as one.
@@ -32,6 +38,8 @@ pub enum Section {
     Entitlements,
     Jobs,
     Label,
+    Membership,
+    Payment,
 }
 
 /// A section before and after a change, for the audit log.
@@ -60,7 +68,14 @@ impl SettingsError {
 
 impl Section {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Economy, Self::Entitlements, Self::Jobs, Self::Label];
+    pub const ALL: [Self; 6] = [
+        Self::Economy,
+        Self::Entitlements,
+        Self::Jobs,
+        Self::Label,
+        Self::Membership,
+        Self::Payment,
+    ];
 
     /// As it is stored; never renamed.
     pub const fn key(self) -> &'static str {
@@ -69,6 +84,8 @@ impl Section {
             Self::Entitlements => "entitlements",
             Self::Jobs => "jobs",
             Self::Label => "label",
+            Self::Membership => "membership",
+            Self::Payment => "payment",
         }
     }
 
@@ -92,6 +109,8 @@ impl Settings {
             Section::Entitlements => to_json(&self.entitlements),
             Section::Jobs => to_json(&self.jobs),
             Section::Label => to_json(&self.label),
+            Section::Membership => to_json(&self.membership),
+            Section::Payment => to_json(&self.payment),
         }
     }
 
@@ -128,6 +147,8 @@ impl Settings {
             Section::Entitlements => self.entitlements = checked(value)?,
             Section::Jobs => self.jobs = checked(value)?,
             Section::Label => self.label = checked(value)?,
+            Section::Membership => self.membership = checked(value)?,
+            Section::Payment => self.payment = checked(value)?,
         }
         Ok(())
     }
@@ -257,6 +278,13 @@ mod tests {
         assert_eq!(refused(Section::Jobs, json!({ "deadlineS": 0 })), "deadlineS");
         assert_eq!(refused(Section::Jobs, json!({ "deadlineS": "600" })), "section");
         assert_eq!(refused(Section::Label, json!({ "text": "" })), "text");
+        let negative = json!({ "monthlyPoints": { "SVIP": -1 } });
+        assert_eq!(refused(Section::Membership, negative), "monthlyPoints.SVIP");
+        assert_eq!(refused(Section::Membership, json!({ "reminderDays": 31 })), "reminderDays");
+        assert_eq!(refused(Section::Payment, json!({ "askAfterS": [5, 5] })), "askAfterS");
+        assert_eq!(refused(Section::Payment, json!({ "orderMinutes": 0 })), "orderMinutes");
+        let rule = json!({ "channels": { "vip": { "ios": "apple" } } });
+        assert_eq!(refused(Section::Payment, rule), "section");
     }
 
     #[test]
