@@ -173,6 +173,8 @@ pub fn periodic() -> Vec<Periodic> {
             name: "payments.sweep",
             every: Duration::from_secs(3600),
             run: |app| Box::pin(async move { Ok(payments::service::sweep(&app).await?) }),
+        },
+        Periodic {
             name: "wechat_pay.certificates",
             every: Duration::from_secs(300),
             run: |app| Box::pin(async move { Ok(refresh_certificates(&app).await?) }),

@@ -124,11 +124,7 @@ async fn act(
 }
 
 /// What we know of an order that a user wants his money back for, at Apple.
-async fn evidence(
-    app: &App,
-    id: EventId,
-    asked: AppleRefundQuery,
-) -> Result<Reply, PushFailure> {
+async fn evidence(app: &App, id: EventId, asked: AppleRefundQuery) -> Result<Reply, PushFailure> {
     let now = app.clock.now();
     let evidence = app
         .db

@@ -49,7 +49,11 @@ pub(in crate::features::push) struct Turn {
 
 impl Nonces {
     /// Whether to work on `push`.
-    pub(in crate::features::push) fn admit(self: &Arc<Self>, push: &Push, now: UnixMillis) -> Admission {
+    pub(in crate::features::push) fn admit(
+        self: &Arc<Self>,
+        push: &Push,
+        now: UnixMillis,
+    ) -> Admission {
         let oldest = now.seconds().saturating_sub(MAX_SKEW_S);
         let key = (push.timestamp, push.nonce.clone());
         let mut seen = self.0.lock();

@@ -100,7 +100,8 @@ fn fit(
     if told.quantity != 1 {
         return Ok(Err(Misfit::Quantity));
     }
-    if orders::service::virtual_goods(tx, &order.id)?.is_some_and(|goods| goods != told.product_id) {
+    if orders::service::virtual_goods(tx, &order.id)?.is_some_and(|goods| goods != told.product_id)
+    {
         return Ok(Err(Misfit::Goods));
     }
     let payer = match orders::service::payer(tx, &order.id)? {
