@@ -18,4 +18,5 @@ mod proxy;
 mod push;
 mod settings;
 mod users;
+mod vip;
 mod weixin;

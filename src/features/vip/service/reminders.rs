@@ -27,21 +27,9 @@ const DAY_S: i64 = 24 * 3600;
 pub async fn note_due(app: &App) -> Result<(), VipError> {
     let now = app.clock.now();
     let days = settings::service::current(app).membership.reminder_days;
-    let until = now.plus_seconds(i64::from(days).saturating_mul(DAY_S));
-    // What ends at this very moment has ended.
-    let mut after = Expiring { expires_at: now, user: UserId(i64::MAX) };
-    while days > 0 {
-        let found = app
-            .db
-            .read("vip.expiring", move |tx| store::reminders::expiring(tx, after, until, BATCH))
-            .await?;
-        let Some(last) = found.last().copied() else { break };
-        after = last;
-        app.db
-            .write("vip.note_expiring", move |tx| {
-                found.iter().try_for_each(|expiring| store::reminders::add(tx, *expiring, now))
-            })
-            .await?;
+    if days > 0 {
+        let until = now.plus_seconds(i64::from(days).saturating_mul(DAY_S));
+        note_until(app, until, now).await?;
     }
     let before = now.plus_seconds(KEPT_S.saturating_neg());
     loop {
@@ -49,6 +37,24 @@ pub async fn note_due(app: &App) -> Result<(), VipError> {
         if app.db.write("vip.sweep_reminders", sweep).await? == 0 {
             return Ok(());
         }
+    }
+}
+
+async fn note_until(app: &App, until: UnixMillis, now: UnixMillis) -> Result<(), VipError> {
+    // What ends at this very moment has ended.
+    let mut after = Expiring { expires_at: now, user: UserId(i64::MAX) };
+    loop {
+        let found = app
+            .db
+            .read("vip.expiring", move |tx| store::reminders::expiring(tx, after, until, BATCH))
+            .await?;
+        let Some(last) = found.last().copied() else { return Ok(()) };
+        after = last;
+        app.db
+            .write("vip.note_expiring", move |tx| {
+                found.iter().try_for_each(|expiring| store::reminders::add(tx, *expiring, now))
+            })
+            .await?;
     }
 }
 
