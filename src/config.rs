@@ -9,10 +9,12 @@ pub mod image_api;
 pub mod logging;
 pub mod media;
 pub mod parse;
+pub mod push;
 pub mod security;
 pub mod storage;
 pub mod upstreams;
 pub mod values;
+pub mod virtual_payment;
 pub mod wechat;
 pub mod wechat_pay;
 
@@ -28,8 +30,10 @@ pub use image_api::ImageApiConfig;
 pub use logging::LogConfig;
 pub use media::MediaConfig;
 pub use parse::ConfigError;
+pub use push::PushConfig;
 pub use security::SecurityConfig;
 pub use storage::StorageConfig;
+pub use virtual_payment::VirtualPaymentConfig;
 pub use wechat::WechatConfig;
 pub use wechat_pay::WechatPayConfig;
 
@@ -48,6 +52,10 @@ pub struct Config {
     pub wechat: WechatConfig,
     #[command(flatten)]
     pub wechat_pay: WechatPayConfig,
+    #[command(flatten)]
+    pub virtual_payment: VirtualPaymentConfig,
+    #[command(flatten)]
+    pub push: PushConfig,
     #[command(flatten)]
     pub image_api: ImageApiConfig,
     #[command(flatten)]
@@ -85,6 +93,8 @@ impl Config {
             ));
         }
         self.media.s3()?;
+        self.virtual_payment.values()?;
+        self.push.values()?;
         self.check_wechat_pay()
     }
 

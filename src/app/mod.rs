@@ -21,7 +21,10 @@ use crate::base::time::UnixMillis;
 use crate::clients::image_api::{
     Dialect, ImageApiClient, ImageApiSettings, UpstreamConfig, Upstreams,
 };
-use crate::clients::wechat::{WechatClient, WechatSettings};
+use crate::clients::wechat::push::PushKeys;
+use crate::clients::wechat::{
+    VirtualEnv, VirtualPayment, VirtualPaymentSettings, WechatClient, WechatSettings, Weixin,
+};
 use crate::clients::wechat_pay::{KeyProblem, PublicKey, WechatPay, WechatPaySettings};
 use crate::config::upstreams::{ImageDialect, UpstreamEntry};
 use crate::config::{Config, ConfigError, HttpConfig, ImageApiConfig};
@@ -55,6 +58,12 @@ pub struct App {
     pub wechat: WechatClient,
     /// Where it is configured.
     pub wechat_pay: Option<WechatPay>,
+    /// WeChat's server calls that no login needs.
+    pub weixin: Weixin,
+    /// Virtual payment, when it is configured.
+    pub virtual_payment: Option<VirtualPayment>,
+    /// What message push is signed with; without it every push is refused.
+    pub push: Option<PushKeys>,
     /// The image API for calls that are passed through.
     pub image_api: ImageApiClient,
     pub media: Media,
@@ -109,9 +118,9 @@ pub enum StartError {
     #[error("the client of the image API cannot be prepared")]
     Client(#[source] io::Error),
     #[error(transparent)]
-    Keys(#[from] KeyError),
+    Config(#[from] ConfigError),
     #[error(transparent)]
-    Setting(#[from] ConfigError),
+    Keys(#[from] KeyError),
     #[error("the client of WeChat Pay cannot be prepared")]
     WechatPay(#[from] KeyProblem),
     #[error(transparent)]
@@ -128,6 +137,8 @@ impl App {
         let wechat_pay = wechat_pay_settings(config)?
             .map(|settings| WechatPay::new(settings, clock.clone(), rng.clone()))
             .transpose()?;
+        let virtual_payment =
+            virtual_payment_settings(config)?.map(|settings| wechat.virtual_payment(settings));
         let image_api =
             ImageApiClient::new(image_api_settings(config)).map_err(StartError::Client)?;
         let media = Media::open(config, &clock)?;
@@ -143,8 +154,11 @@ impl App {
             clock,
             rng,
             db,
+            weixin: wechat.weixin(),
             wechat,
             wechat_pay,
+            virtual_payment,
+            push: push_keys(config)?,
             image_api,
             media,
             upstreams,
@@ -213,6 +227,26 @@ fn wechat_pay_settings(config: &Config) -> Result<Option<WechatPaySettings>, Con
         queue: wechat_pay.queue,
     });
     Ok(settings)
+}
+
+fn virtual_payment_settings(
+    config: &Config,
+) -> Result<Option<VirtualPaymentSettings>, ConfigError> {
+    let values = config.virtual_payment.values()?;
+    Ok(values.map(|values| VirtualPaymentSettings {
+        offer_id: values.offer_id,
+        app_key: values.app_key,
+        env: if values.sandbox { VirtualEnv::Sandbox } else { VirtualEnv::Live },
+    }))
+}
+
+fn push_keys(config: &Config) -> Result<Option<PushKeys>, ConfigError> {
+    let values = config.push.values()?;
+    Ok(values.map(|values| PushKeys {
+        appid: config.wechat.appid.clone().unwrap_or_default(),
+        token: values.token,
+        aes_key: values.aes_key,
+    }))
 }
 
 fn image_api_settings(config: &Config) -> ImageApiSettings {

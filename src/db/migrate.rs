@@ -51,6 +51,11 @@ pub(super) const ALL: &[Migration] = &[
         name: "add_vip",
         sql: include_str!("../../data/migrations/0005_add_vip.sql"),
     },
+    Migration {
+        version: 6,
+        name: "add_payments",
+        sql: include_str!("../../data/migrations/0006_add_payments.sql"),
+    },
 ];
 
 /// Where a database file stands.

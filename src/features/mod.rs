@@ -1,5 +1,6 @@
 //! What the product does, a folder per feature. A feature imports only those listed before it.
 
+pub mod audit;
 pub mod settings;
 
 pub mod auth;
@@ -19,6 +20,11 @@ pub mod generations;
 pub mod membership;
 
 pub mod proxy;
+
+pub mod orders;
+pub mod payments;
+
+pub mod push;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -50,6 +56,10 @@ pub fn api(app: &Arc<App>) -> OpenApiService<impl OpenApi + 'static, ()> {
         generations::GenerationsApi { app: Arc::clone(app) },
         generations::WebhookApi { app: Arc::clone(app) },
         proxy::ProxyApi { app: Arc::clone(app) },
+        orders::OrdersApi { app: Arc::clone(app) },
+        orders::PurchaseApi { app: Arc::clone(app) },
+        payments::PaymentsApi { app: Arc::clone(app) },
+        push::PushApi { app: Arc::clone(app) },
     );
     OpenApiService::new(apis, "dream-bff", env!("CARGO_PKG_VERSION"))
         .description(DESCRIPTION)
@@ -138,6 +148,21 @@ pub fn periodic() -> Vec<Periodic> {
             run: |app| {
                 Box::pin(async move { Ok(generations::service::look_for_late(&app).await?) })
             },
+        },
+        Periodic {
+            name: "payments.reconcile",
+            every: Duration::from_secs(2),
+            run: |app| Box::pin(async move { Ok(payments::service::reconcile(&app).await?) }),
+        },
+        Periodic {
+            name: "payments.shipping",
+            every: Duration::from_secs(5),
+            run: |app| Box::pin(async move { Ok(orders::service::report_shipping(&app).await?) }),
+        },
+        Periodic {
+            name: "payments.sweep",
+            every: Duration::from_secs(3600),
+            run: |app| Box::pin(async move { Ok(payments::service::sweep(&app).await?) }),
         },
         Periodic {
             name: "wechat_pay.certificates",

@@ -13,10 +13,14 @@ pub enum Tag {
     Points,
     /// Membership: plans, what buying one gives, what one has.
     Vip,
+    /// Buying memberships and points.
+    Orders,
     /// Image jobs: submitting, following, cancelling.
     Jobs,
     /// Uploading pictures.
     Media,
     /// The pass-through to the image API.
     Proxy,
+    /// What WeChat calls.
+    Wechat,
 }

@@ -48,6 +48,22 @@ impl<T: Clone> Plan<T> {
         self.0.lock().always = Some(step);
     }
 
+    /// Lets `step` happen to the next `times` calls, after those planned before; 0 is always.
+    pub fn set(&self, step: T, times: u32) {
+        match times {
+            0 => self.always(step),
+            times => self.next(step, times),
+        }
+    }
+
+    /// Lets `step` happen to the very next call, before everything planned.
+    pub fn first(&self, step: T) {
+        let mut steps = self.0.lock();
+        if steps.next.len() < MAX_STEPS {
+            steps.next.push_front((step, 1));
+        }
+    }
+
     /// Forgets everything planned.
     pub fn clear(&self) {
         let mut steps = self.0.lock();
@@ -109,6 +125,10 @@ pub enum Fault {
     },
     /// The connection is closed in the middle of the answer.
     Cut,
+    /// It is done, and the connection is closed without an answer.
+    Silence,
+    /// The answer's signature does not hold. Without effect where answers are not signed.
+    BadSignature,
 }
 
 /// The knobs of one kind of call: faults, and a delay before every answer.

@@ -12,8 +12,16 @@ use serde_json::Value;
 use crate::support::{TestApp, command};
 
 /// Operations that anybody may call; all others name a security scheme.
-pub(crate) const PUBLIC: [&str; 5] =
-    ["announceImageJob", "listPointsPacks", "listVipPlans", "refreshToken", "wechatLogin"];
+pub(crate) const PUBLIC: [&str; 8] = [
+    "announceImageJob",
+    "checkPushUrl",
+    "listPointsPacks",
+    "listVipPlans",
+    "notifyPayment",
+    "pushWechatEvent",
+    "refreshToken",
+    "wechatLogin",
+];
 
 /// An operation of the document.
 #[derive(Clone, Debug)]

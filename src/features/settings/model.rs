@@ -5,6 +5,7 @@ mod entitlements;
 mod jobs;
 mod label;
 mod membership;
+mod payment;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -15,6 +16,7 @@ pub use entitlements::{Entitlement, Entitlements};
 pub use jobs::{Jobs, Retry};
 pub use label::Label;
 pub use membership::{Membership, MonthlyPoints};
+pub use payment::{ChannelRule, Channels, PaymentRules, PlatformChannels};
 
 use crate::db::DbError;
 
@@ -26,6 +28,7 @@ pub struct Settings {
     pub jobs: Jobs,
     pub label: Label,
     pub membership: Membership,
+    pub payment: PaymentRules,
 }
 
 /// What is changed and stored as one.
@@ -36,6 +39,7 @@ pub enum Section {
     Jobs,
     Label,
     Membership,
+    Payment,
 }
 
 /// A section before and after a change, for the audit log.
@@ -64,8 +68,14 @@ impl SettingsError {
 
 impl Section {
     /// All of them.
-    pub const ALL: [Self; 5] =
-        [Self::Economy, Self::Entitlements, Self::Jobs, Self::Label, Self::Membership];
+    pub const ALL: [Self; 6] = [
+        Self::Economy,
+        Self::Entitlements,
+        Self::Jobs,
+        Self::Label,
+        Self::Membership,
+        Self::Payment,
+    ];
 
     /// As it is stored; never renamed.
     pub const fn key(self) -> &'static str {
@@ -75,6 +85,7 @@ impl Section {
             Self::Jobs => "jobs",
             Self::Label => "label",
             Self::Membership => "membership",
+            Self::Payment => "payment",
         }
     }
 
@@ -99,6 +110,7 @@ impl Settings {
             Section::Jobs => to_json(&self.jobs),
             Section::Label => to_json(&self.label),
             Section::Membership => to_json(&self.membership),
+            Section::Payment => to_json(&self.payment),
         }
     }
 
@@ -136,6 +148,7 @@ impl Settings {
             Section::Jobs => self.jobs = checked(value)?,
             Section::Label => self.label = checked(value)?,
             Section::Membership => self.membership = checked(value)?,
+            Section::Payment => self.payment = checked(value)?,
         }
         Ok(())
     }
@@ -268,6 +281,10 @@ mod tests {
         let negative = json!({ "monthlyPoints": { "SVIP": -1 } });
         assert_eq!(refused(Section::Membership, negative), "monthlyPoints.SVIP");
         assert_eq!(refused(Section::Membership, json!({ "reminderDays": 31 })), "reminderDays");
+        assert_eq!(refused(Section::Payment, json!({ "askAfterS": [5, 5] })), "askAfterS");
+        assert_eq!(refused(Section::Payment, json!({ "orderMinutes": 0 })), "orderMinutes");
+        let rule = json!({ "channels": { "vip": { "ios": "apple" } } });
+        assert_eq!(refused(Section::Payment, rule), "section");
     }
 
     #[test]

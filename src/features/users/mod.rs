@@ -12,4 +12,4 @@ mod store;
 
 pub(crate) use api::NAMELESS;
 pub use api::{ShownLevel, User, UsersApi};
-pub use model::{Arrival, NewUserProfile, StoredUser, UserError, VipLevel};
+pub use model::{Arrival, NewUserProfile, SessionKey, StoredUser, UserError, VipLevel};

@@ -1,6 +1,7 @@
 //! What a user is.
 
 use crate::base::ids::UserId;
+use crate::base::secret::Secret;
 use crate::base::time::UnixMillis;
 use crate::clients::wechat::WechatError;
 use crate::db::DbError;
@@ -75,6 +76,16 @@ pub struct Arrival {
     pub session_key_sealed: Vec<u8>,
     pub phone: Option<String>,
     pub profile: NewUserProfile,
+}
+
+/// What a user's calls at WeChat are signed with, until the next login.
+#[derive(Clone, Debug)]
+pub struct SessionKey {
+    pub openid: String,
+    /// As WeChat gave it: base64 text. Never leaves the server.
+    pub key: Secret<String>,
+    /// When it came.
+    pub(super) since: UnixMillis,
 }
 
 /// What the client says of a user who has no name or picture yet.
