@@ -3,7 +3,7 @@
 pub(super) mod quota;
 pub(super) mod reads;
 
-use super::model::{Bill, Claimed, Failure, JobId, LateJob, NewJob, Picture, Status};
+use super::model::{Bill, Claimed, Failure, JobId, LateJob, NewJob, Picture, Receipt, Status};
 use crate::base::ids::UserId;
 use crate::base::time::UnixMillis;
 use crate::db::prelude::*;
@@ -14,13 +14,12 @@ pub(super) struct Waiting {
     pub(super) user: UserId,
 }
 
-/// Stores a job that was paid for with so many free pictures and points; gives its `seq`.
+/// Stores a job that was paid for; gives its `seq`.
 pub(super) fn insert(
     tx: &Tx<'_>,
     job: &NewJob,
     request: &str,
-    quota_used: i64,
-    points: i64,
+    paid: &Receipt,
 ) -> Result<i64, DbError> {
     let wish = &job.wish;
     tx.insert(
@@ -39,9 +38,9 @@ pub(super) fn insert(
             wish.sample_count,
             wish.template_id,
             wish.template_title,
-            job.day,
-            quota_used,
-            points,
+            paid.day,
+            paid.free,
+            paid.points,
             job.deadline_at,
             job.now,
             request

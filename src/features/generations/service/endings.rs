@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use super::charge;
 use super::engine::Engine;
 use crate::app::App;
 use crate::base::ids::UserId;
 use crate::base::time::UnixMillis;
 use crate::db::Tx;
-use crate::features::generations::model::{Bill, Failure, GenerationError, JobId, Picture};
+use crate::features::generations::model::{Bill, Booking, Failure, GenerationError, JobId, Picture};
 use crate::features::generations::store;
 use crate::features::media::{self, Holder};
 use crate::features::points::{self, Entry, Reason};
@@ -164,26 +165,14 @@ fn give_back(
     bill: &Bill,
     now: UnixMillis,
 ) -> Result<(), GenerationError> {
-    let points = bill.points_charged.saturating_sub(bill.points_refunded);
-    if points > 0 {
-        let entry = Entry {
-            user: bill.user,
-            amount: points,
-            reason: Reason::JobRefund,
-            reference: job.to_string(),
-            description: "图片未生成，退还积分".to_owned(),
-        };
-        points::service::refund(tx, &entry, now)?;
-    }
-    let paid = bill.sample_count.saturating_sub(bill.quota_used);
-    store::quota::add(
-        tx,
-        bill.user,
-        &bill.day,
-        bill.quota_used.saturating_neg(),
-        paid.saturating_neg(),
-    )?;
-    store::set_given_back(tx, job, points)?;
+    let paid = bill.receipt();
+    let booking = Booking {
+        reason: Reason::JobRefund,
+        reference: job.to_string(),
+        description: "图片未生成，退还积分".to_owned(),
+    };
+    charge::give_back(tx, &paid, booking, now)?;
+    store::set_given_back(tx, job, paid.points)?;
     Ok(())
 }
 
