@@ -40,7 +40,7 @@ pub fn api(app: &Arc<App>) -> OpenApiService<impl OpenApi + 'static, ()> {
         points::InvitesApi { app: Arc::clone(app) },
         media::MediaApi { app: Arc::clone(app) },
         generations::GenerationsApi { app: Arc::clone(app) },
-        generations::WebhookApi { app: Arc::clone(app) },
+        proxy::WebhookApi { app: Arc::clone(app) },
         proxy::ProxyApi { app: Arc::clone(app) },
     );
     OpenApiService::new(apis, "dream-bff", env!("CARGO_PKG_VERSION"))
@@ -61,7 +61,9 @@ pub fn prepare(app: &App) -> Result<(), DbError> {
 /// Starts what the features do besides answering. It ends with `stop`; whoever waits for the tasks
 /// knows that it has.
 pub fn start(app: &Arc<App>, stop: &CancellationToken) -> JoinSet<()> {
-    generations::service::start(app, stop)
+    let mut tasks = generations::service::start(app, stop);
+    tasks.spawn(proxy::service::start(Arc::clone(app)));
+    tasks
 }
 
 /// The periodic tasks of all features.
@@ -71,16 +73,6 @@ pub fn periodic() -> Vec<Periodic> {
             name: "auth.sweep",
             every: Duration::from_secs(60),
             run: |app| Box::pin(async move { Ok(auth::service::sweep(&app).await?) }),
-        },
-        Periodic {
-            name: "media.sweep",
-            every: Duration::from_secs(600),
-            run: |app| {
-                Box::pin(async move {
-                    media::service::sweep(&app).await?;
-                    Ok(())
-                })
-            },
         },
         Periodic {
             name: "idempotency.sweep",
@@ -114,6 +106,13 @@ pub fn periodic() -> Vec<Periodic> {
             every: Duration::from_secs(10),
             run: |app| {
                 Box::pin(async move { Ok(generations::service::look_for_late(&app).await?) })
+            },
+        },
+        Periodic {
+            name: "proxy.settle",
+            every: Duration::from_secs(60),
+            run: |app| {
+                Box::pin(async move { Ok(proxy::service::charges::settle_left(&app).await?) })
             },
         },
         Periodic {

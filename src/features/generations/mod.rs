@@ -18,5 +18,5 @@ mod model;
 pub mod service;
 mod store;
 
-pub use api::{GenerationsApi, WebhookApi};
+pub use api::GenerationsApi;
 pub use model::{Booking, GenerationError, JobId, Pictures, Receipt, Status, Tariff};

@@ -20,10 +20,10 @@ use tokio_util::sync::CancellationToken;
 pub(super) use endings::cancel;
 pub(super) use reads::{follow, list, quota, wait};
 pub(super) use submit::submit;
-pub(super) use webhook::announced;
 
 pub use endings::end_overdue;
 pub use late::look_for_late;
+pub use webhook::announced;
 
 use self::engine::Engine;
 use super::model::{Claimed, Status, Terms};
