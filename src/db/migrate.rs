@@ -48,8 +48,8 @@ pub(super) const ALL: &[Migration] = &[
     },
     Migration {
         version: 5,
-        name: "add_proxy_charges",
-        sql: include_str!("../../data/migrations/0005_add_proxy_charges.sql"),
+        name: "add_proxy_charges_and_history",
+        sql: include_str!("../../data/migrations/0005_add_proxy_charges_and_history.sql"),
     },
 ];
 

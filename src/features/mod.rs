@@ -109,6 +109,15 @@ pub fn periodic() -> Vec<Periodic> {
             },
         },
         Periodic {
+            name: "generations.history",
+            every: Duration::from_secs(300),
+            run: |app| {
+                Box::pin(async move {
+                    Ok(generations::service::history::remove_old(&app).await?)
+                })
+            },
+        },
+        Periodic {
             name: "proxy.settle",
             every: Duration::from_secs(60),
             run: |app| {

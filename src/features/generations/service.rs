@@ -4,6 +4,7 @@ pub mod charge;
 mod dispatch;
 mod endings;
 mod engine;
+pub mod history;
 mod late;
 mod reads;
 mod results;
@@ -21,7 +22,7 @@ pub(super) use endings::cancel;
 pub(super) use reads::{follow, list, quota, wait};
 pub(super) use submit::submit;
 
-pub use endings::end_overdue;
+pub use endings::{cancel_all_queued, end_overdue};
 pub use late::look_for_late;
 pub use webhook::announced;
 

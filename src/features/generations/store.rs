@@ -1,5 +1,6 @@
 //! SQL of jobs: what changes them here; reading and quota in files of their own.
 
+pub(super) mod history;
 pub(super) mod quota;
 pub(super) mod reads;
 
@@ -307,19 +308,32 @@ pub(super) fn is_delivered(tx: &Tx<'_>, job: &JobId) -> Result<bool, DbError> {
     Ok(found.is_some())
 }
 
-/// Waits for this job no more.
-pub(super) fn end_late(tx: &Tx<'_>, job: &JobId) -> Result<(), DbError> {
-    tx.execute(
+/// Waits for this job no more. False when it was not waited for.
+pub(super) fn end_late(tx: &Tx<'_>, job: &JobId) -> Result<bool, DbError> {
+    let changed = tx.execute(
         "UPDATE generations SET late_until = NULL WHERE job_id = ?1 AND late_until IS NOT NULL",
         params![job.as_str()],
     )?;
-    Ok(())
+    Ok(changed == 1)
 }
 
-/// Waits no more for what is too late.
-pub(super) fn end_all_late(tx: &Tx<'_>, now: UnixMillis) -> Result<(), DbError> {
-    tx.execute("UPDATE generations SET late_until = NULL WHERE late_until <= ?1", params![now])?;
-    Ok(())
+/// Jobs that are waited for no more. Uses generations_late_idx.
+pub(super) fn too_late(tx: &Tx<'_>, now: UnixMillis, most: i64) -> Result<Vec<JobId>, DbError> {
+    tx.query_all(
+        "SELECT job_id FROM generations WHERE late_until <= ?1 ORDER BY late_until LIMIT ?2",
+        params![now, most],
+        |row| Ok(JobId::from_stored(row.get(0)?)),
+    )
+}
+
+/// Jobs of a user that could be cancelled now. Uses generations_user_status_idx.
+pub(super) fn cancelable(tx: &Tx<'_>, user: UserId, most: i64) -> Result<Vec<JobId>, DbError> {
+    tx.query_all(
+        "SELECT job_id FROM generations
+          WHERE user_id = ?1 AND status IN ('QUEUED', 'RETRYING') LIMIT ?2",
+        params![user, most],
+        |row| Ok(JobId::from_stored(row.get(0)?)),
+    )
 }
 
 /// Which jobs an image API means by this name; two image APIs may use the same.

@@ -15,6 +15,9 @@ use crate::features::points::{self, Entry, Reason};
 use crate::features::settings::{self, InviteEvent, Settings};
 use crate::features::users;
 
+/// Jobs of a user found for cancelling at a time.
+const CANCEL_BATCH: i64 = 200;
+
 /// Overdue jobs ended in one transaction.
 const OVERDUE_BATCH: i64 = 200;
 
@@ -40,6 +43,8 @@ pub(in crate::features::generations) async fn cancel(
                 });
             };
             give_back(tx, &id, &bill, now)?;
+            // An attempt may have stored some of its pictures.
+            media::service::release(tx, &Holder::job(id.as_str()), now)?;
             Ok(seq)
         })
         .await?;
@@ -48,6 +53,45 @@ pub(in crate::features::generations) async fn cancel(
     engine.canceled(job);
     engine.changed(job);
     points::service::changed(app, user);
+    Ok(())
+}
+
+/// Cancels all of a user's jobs that do not run, and gives back, each in a transaction of its own: for a
+/// ban or a deletion, after which nothing new comes. What runs goes to its end. Says how many were
+/// cancelled.
+///
+/// # Errors
+/// What the database fails with; a repetition goes on.
+pub async fn cancel_all_queued(app: &App, user: UserId) -> Result<usize, GenerationError> {
+    let mut canceled = 0;
+    loop {
+        let found = app
+            .db
+            .read_inline("generations.cancelable", |tx| store::cancelable(tx, user, CANCEL_BATCH))?;
+        let before = canceled;
+        for job in &found {
+            match cancel(app, user, job).await {
+                Ok(()) => canceled += 1,
+                // It has just begun to run, or its owner was faster.
+                Err(GenerationError::NotCancelable | GenerationError::NotFound) => {}
+                Err(err) => return Err(err),
+            }
+        }
+        if canceled == before {
+            return Ok(canceled);
+        }
+    }
+}
+
+/// Waits no more for a late picture; what came of it is let go.
+pub(super) fn end_late(
+    tx: &Tx<'_>,
+    job: &JobId,
+    now: UnixMillis,
+) -> Result<(), GenerationError> {
+    if store::end_late(tx, job)? {
+        media::service::release(tx, &Holder::job(job.as_str()), now)?;
+    }
     Ok(())
 }
 
@@ -81,6 +125,10 @@ fn fail_in(
 ) -> Result<Option<UserId>, GenerationError> {
     let Some(bill) = store::fail(tx, job, failure, late_until, now)? else { return Ok(None) };
     give_back(tx, job, &bill, now)?;
+    if late_until.is_none() {
+        // An attempt may have stored some of its pictures. What may come late keeps its own.
+        media::service::release(tx, &Holder::job(job.as_str()), now)?;
+    }
     Ok(Some(bill.user))
 }
 
