@@ -53,6 +53,7 @@ pub fn api(app: &Arc<App>) -> OpenApiService<impl OpenApi + 'static, ()> {
 /// # Errors
 /// What the database fails with.
 pub fn prepare(app: &App) -> Result<(), DbError> {
+    settings::service::also_check(app, media::service::check_settings);
     settings::service::load(app)?;
     auth::service::load_revoked(app)?;
     generations::service::load(app)
