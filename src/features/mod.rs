@@ -113,9 +113,7 @@ pub fn periodic() -> Vec<Periodic> {
             name: "generations.history",
             every: Duration::from_secs(300),
             run: |app| {
-                Box::pin(async move {
-                    Ok(generations::service::history::remove_old(&app).await?)
-                })
+                Box::pin(async move { Ok(generations::service::history::remove_old(&app).await?) })
             },
         },
         Periodic {

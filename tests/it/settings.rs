@@ -76,7 +76,9 @@ async fn a_label_that_cannot_be_drawn_is_refused() {
     let app = t.app();
     for text in ["AI生成🦊", "AI生成ж", "图片", "AI", "AI生成AI生成AI生成"] {
         let refused = change(&app, Section::Label, json!({ "text": text }), "test").await;
-        let Err(SettingsError::Invalid { field, .. }) = refused else { panic!("{text}: {refused:?}") };
+        let Err(SettingsError::Invalid { field, .. }) = refused else {
+            panic!("{text}: {refused:?}")
+        };
         assert_eq!(field, "text", "{text}");
         assert_eq!(current(&app).label.text, "AI生成");
     }

@@ -12,9 +12,9 @@ use serde::Deserialize;
 
 pub(super) use wanted::wanted;
 
-use crate::clients::http::CallError;
 use crate::base::ids::UserId;
 use crate::base::rng::Rng;
+use crate::clients::http::CallError;
 use crate::db::DbError;
 use crate::features::generations::{GenerationError, Receipt};
 use crate::features::idempotency::IdempotencyError;

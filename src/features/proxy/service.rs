@@ -19,8 +19,8 @@ use crate::base::error_chain::error_chain;
 use crate::base::ids::UserId;
 use crate::clients::http::{Answer, CallError};
 use crate::clients::image_api::Forward;
-use crate::features::generations::service::charge;
 use crate::features::generations::Pictures;
+use crate::features::generations::service::charge;
 use crate::features::idempotency::{self, KeyedCall, Ticket};
 
 /// How often the note of an answer is tried before the client is told that it failed.
@@ -191,8 +191,7 @@ pub(super) async fn job(
 pub(super) async fn announced(app: &App, body: &[u8]) -> Result<(), ProxyError> {
     let said = Said::read(body);
     let Some(job) = said.job().filter(|_| said.is_lost()) else { return Ok(()) };
-    let is_paid =
-        app.db.read_inline("proxy.announced", |tx| store::charges::is_paid(tx, &job))?;
+    let is_paid = app.db.read_inline("proxy.announced", |tx| store::charges::is_paid(tx, &job))?;
     if is_paid { charges::job_is_lost(app, job).await } else { Ok(()) }
 }
 

@@ -160,12 +160,9 @@ async fn whatever_is_no_good_answer_is_given_back() {
 async fn a_full_queue_costs_nothing_and_tells_the_poor_first() {
     let upstream = Upstream::start(Reaction::Hold).await;
     let base = upstream.base();
-    let t = paid_with(&[
-        ("IMAGE_API_BASE", &base),
-        ("PROXY_CONCURRENCY", "1"),
-        ("PROXY_QUEUE", "0"),
-    ])
-    .await;
+    let t =
+        paid_with(&[("IMAGE_API_BASE", &base), ("PROXY_CONCURRENCY", "1"), ("PROXY_QUEUE", "0")])
+            .await;
     let alice = t.log_in("alice").await;
     let running = tokio::spawn(alice.generate(&draft()).into_future());
     until("the call runs", || upstream.seen().len() == 1).await;
@@ -236,7 +233,8 @@ async fn a_job_that_the_webhook_says_is_lost_is_given_back_once() {
         call(&early).header("X-Signature", signature(&early)).await.ok();
     }
     assert_eq!(balance(&alice).await, 9, "forged and early ones change nothing");
-    let again = (0..10).map(|_| call(&failed).header("X-Signature", signature(&failed)).into_future());
+    let again =
+        (0..10).map(|_| call(&failed).header("X-Signature", signature(&failed)).into_future());
     for answer in join_all(again).await {
         answer.ok();
     }
@@ -332,12 +330,9 @@ async fn a_crash_between_charge_and_answer_gives_back() {
 async fn what_a_call_costs_does_not_depend_on_the_client_staying() {
     let upstream = Upstream::start(Reaction::Hold).await;
     let base = upstream.base();
-    let t = paid_with(&[
-        ("IMAGE_API_BASE", &base),
-        ("PROXY_CONCURRENCY", "1"),
-        ("PROXY_QUEUE", "5"),
-    ])
-    .await;
+    let t =
+        paid_with(&[("IMAGE_API_BASE", &base), ("PROXY_CONCURRENCY", "1"), ("PROXY_QUEUE", "5")])
+            .await;
     let app = t.app();
     let alice = t.log_in("alice").await;
     let running =

@@ -8,7 +8,9 @@ use crate::app::App;
 use crate::base::ids::UserId;
 use crate::base::time::UnixMillis;
 use crate::db::Tx;
-use crate::features::generations::model::{Bill, Booking, Failure, GenerationError, JobId, Picture};
+use crate::features::generations::model::{
+    Bill, Booking, Failure, GenerationError, JobId, Picture,
+};
 use crate::features::generations::store;
 use crate::features::media::{self, Holder};
 use crate::features::points::{self, Entry, Reason};
@@ -65,9 +67,9 @@ pub(in crate::features::generations) async fn cancel(
 pub async fn cancel_all_queued(app: &App, user: UserId) -> Result<usize, GenerationError> {
     let mut canceled = 0;
     loop {
-        let found = app
-            .db
-            .read_inline("generations.cancelable", |tx| store::cancelable(tx, user, CANCEL_BATCH))?;
+        let found = app.db.read_inline("generations.cancelable", |tx| {
+            store::cancelable(tx, user, CANCEL_BATCH)
+        })?;
         let before = canceled;
         for job in &found {
             match cancel(app, user, job).await {
@@ -84,11 +86,7 @@ pub async fn cancel_all_queued(app: &App, user: UserId) -> Result<usize, Generat
 }
 
 /// Waits no more for a late picture; what came of it is let go.
-pub(super) fn end_late(
-    tx: &Tx<'_>,
-    job: &JobId,
-    now: UnixMillis,
-) -> Result<(), GenerationError> {
+pub(super) fn end_late(tx: &Tx<'_>, job: &JobId, now: UnixMillis) -> Result<(), GenerationError> {
     if store::end_late(tx, job)? {
         media::service::release(tx, &Holder::job(job.as_str()), now)?;
     }

@@ -66,8 +66,7 @@ async fn accept(
     let (seq, points, answer) = app
         .db
         .write("generations.submit", move |tx| {
-            let paid =
-                charge::charge(tx, &tariff, user, job.wish.pictures(), booking(&job), now)?;
+            let paid = charge::charge(tx, &tariff, user, job.wish.pictures(), booking(&job), now)?;
             let seq = store::insert(tx, &job, &request, &paid)?;
             let points = paid.points;
             let accepted = Accepted { id: job.id, points_charged: points, queue };

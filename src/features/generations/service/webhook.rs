@@ -23,11 +23,7 @@ struct Announcement {
 ///
 /// # Errors
 /// `Unsigned`, also when no secret is configured; what the database fails with.
-pub fn announced(
-    app: &App,
-    signature: Option<&str>,
-    body: &[u8],
-) -> Result<(), GenerationError> {
+pub fn announced(app: &App, signature: Option<&str>, body: &[u8]) -> Result<(), GenerationError> {
     if !is_signed(app, signature, body) {
         return Err(GenerationError::Unsigned);
     }
