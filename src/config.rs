@@ -14,6 +14,7 @@ pub mod storage;
 pub mod upstreams;
 pub mod values;
 pub mod wechat;
+pub mod wechat_pay;
 
 #[cfg(test)]
 mod env_example;
@@ -30,6 +31,7 @@ pub use parse::ConfigError;
 pub use security::SecurityConfig;
 pub use storage::StorageConfig;
 pub use wechat::WechatConfig;
+pub use wechat_pay::WechatPayConfig;
 
 /// Everything `serve` can be told.
 #[derive(Args, Clone, Debug)]
@@ -44,6 +46,8 @@ pub struct Config {
     pub security: SecurityConfig,
     #[command(flatten)]
     pub wechat: WechatConfig,
+    #[command(flatten)]
+    pub wechat_pay: WechatPayConfig,
     #[command(flatten)]
     pub image_api: ImageApiConfig,
     #[command(flatten)]
@@ -81,6 +85,22 @@ impl Config {
             ));
         }
         self.media.s3()?;
+        self.check_wechat_pay()
+    }
+
+    /// WeChat Pay calls us back, over https and by a name.
+    fn check_wechat_pay(&self) -> Result<(), ConfigError> {
+        let is_real = self.wechat_pay.base.as_str().starts_with("https://");
+        if self.wechat_pay.account()?.is_some()
+            && is_real
+            && !self.http.public_url().starts_with("https://")
+        {
+            return Err(ConfigError::wrong(
+                "PUBLIC_URL",
+                "must begin with https://, because WeChat Pay calls it",
+                "PUBLIC_URL=https://api.example.com",
+            ));
+        }
         Ok(())
     }
 

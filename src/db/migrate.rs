@@ -48,8 +48,13 @@ pub(super) const ALL: &[Migration] = &[
     },
     Migration {
         version: 5,
+        name: "add_vip",
+        sql: include_str!("../../data/migrations/0005_add_vip.sql"),
+    },
+    Migration {
+        version: 6,
         name: "add_proxy_charges_and_history",
-        sql: include_str!("../../data/migrations/0005_add_proxy_charges_and_history.sql"),
+        sql: include_str!("../../data/migrations/0006_add_proxy_charges_and_history.sql"),
     },
 ];
 

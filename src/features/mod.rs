@@ -8,11 +8,15 @@ pub mod users;
 
 pub mod points;
 
+pub mod vip;
+
 pub mod login;
 
 pub mod media;
 
 pub mod generations;
+
+pub mod membership;
 
 pub mod proxy;
 
@@ -24,6 +28,8 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
+use crate::base::error_chain::error_chain;
+use crate::clients::wechat_pay::PayError;
 use crate::db::DbError;
 use crate::jobs::Periodic;
 
@@ -38,6 +44,8 @@ pub fn api(app: &Arc<App>) -> OpenApiService<impl OpenApi + 'static, ()> {
         users::UsersApi { app: Arc::clone(app) },
         points::PointsApi { app: Arc::clone(app) },
         points::InvitesApi { app: Arc::clone(app) },
+        vip::VipApi { app: Arc::clone(app) },
+        membership::MembershipApi { app: Arc::clone(app) },
         media::MediaApi { app: Arc::clone(app) },
         generations::GenerationsApi { app: Arc::clone(app) },
         proxy::WebhookApi { app: Arc::clone(app) },
@@ -64,7 +72,21 @@ pub fn prepare(app: &App) -> Result<(), DbError> {
 pub fn start(app: &Arc<App>, stop: &CancellationToken) -> JoinSet<()> {
     let mut tasks = generations::service::start(app, stop);
     tasks.spawn(proxy::service::start(Arc::clone(app)));
+    // So that the first notification need not wait for it. Serving does not depend on it.
+    let (app, stop) = (Arc::clone(app), stop.clone());
+    tasks.spawn(async move {
+        if let Some(Err(err)) = stop.run_until_cancelled(refresh_certificates(&app)).await {
+            tracing::warn!(problem = error_chain(&err), "WeChat Pay's certificates are not here");
+        }
+    });
     tasks
+}
+
+async fn refresh_certificates(app: &App) -> Result<(), PayError> {
+    match &app.wechat_pay {
+        Some(wechat_pay) => wechat_pay.refresh_certificates().await,
+        None => Ok(()),
+    }
 }
 
 /// The periodic tasks of all features.
@@ -98,6 +120,16 @@ pub fn periodic() -> Vec<Periodic> {
             },
         },
         Periodic {
+            name: "vip.monthly_points",
+            every: Duration::from_secs(60),
+            run: |app| Box::pin(async move { Ok(vip::service::monthly::give_due(&app).await?) }),
+        },
+        Periodic {
+            name: "vip.reminders",
+            every: Duration::from_secs(600),
+            run: |app| Box::pin(async move { Ok(vip::service::reminders::note_due(&app).await?) }),
+        },
+        Periodic {
             name: "generations.deadlines",
             every: Duration::from_secs(5),
             run: |app| Box::pin(async move { Ok(generations::service::end_overdue(&app).await?) }),
@@ -122,6 +154,11 @@ pub fn periodic() -> Vec<Periodic> {
             run: |app| {
                 Box::pin(async move { Ok(proxy::service::charges::settle_left(&app).await?) })
             },
+        },
+        Periodic {
+            name: "wechat_pay.certificates",
+            every: Duration::from_secs(300),
+            run: |app| Box::pin(async move { Ok(refresh_certificates(&app).await?) }),
         },
         Periodic {
             name: "limits.sweep",

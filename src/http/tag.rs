@@ -11,6 +11,8 @@ pub enum Tag {
     Users,
     /// Points: balance, bookings, packs, check-in, codes.
     Points,
+    /// Membership: plans, what buying one gives, what one has.
+    Vip,
     /// Image jobs: submitting, following, cancelling.
     Jobs,
     /// Uploading pictures.

@@ -20,7 +20,7 @@ enum Access {
     Owner,
 }
 
-const OPERATIONS: [(&str, Access); 27] = [
+const OPERATIONS: [(&str, Access); 30] = [
     ("announceImageJob", Access::Public),
     ("cancelJob", Access::Owner),
     ("changeMe", Access::User),
@@ -33,15 +33,18 @@ const OPERATIONS: [(&str, Access); 27] = [
     ("getMe", Access::User),
     ("getPointsBalance", Access::User),
     ("getUserInfo", Access::User),
+    ("getVipInfo", Access::User),
     ("listJobs", Access::User),
     ("listMyInvites", Access::User),
     ("listPointsPacks", Access::Public),
     ("listPointsTransactions", Access::User),
+    ("listVipPlans", Access::Public),
     ("logout", Access::User),
     ("logoutAll", Access::User),
     ("proxyCancelJob", Access::Owner),
     ("proxyGenerate", Access::User),
     ("proxyGetJob", Access::Owner),
+    ("quoteVipPlan", Access::User),
     ("redeemCode", Access::User),
     ("refreshToken", Access::Public),
     ("setMyPhone", Access::User),

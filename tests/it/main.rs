@@ -17,3 +17,4 @@ mod process;
 mod proxy;
 mod settings;
 mod users;
+mod vip;

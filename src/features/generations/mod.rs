@@ -19,4 +19,4 @@ pub mod service;
 mod store;
 
 pub use api::GenerationsApi;
-pub use model::{Booking, GenerationError, JobId, Pictures, Receipt, Status, Tariff};
+pub use model::{Booking, GenerationError, JobId, Pictures, Quota, Receipt, Status, Tariff};

@@ -242,15 +242,21 @@ pub(super) struct Job {
     pub(super) pictures: Vec<Picture>,
 }
 
-/// What a user has used of his free pictures.
+/// What a user has used of his free pictures. A limit of `None` is none.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Quota {
-    pub(super) level: VipLevel,
-    pub(super) daily_limit: Option<i64>,
-    pub(super) today_used: i64,
-    /// `None` is no limit.
-    pub(super) today_remaining: Option<i64>,
-    pub(super) total_generations: i64,
+pub struct Quota {
+    /// The membership that counts now.
+    pub level: VipLevel,
+    pub daily_limit: Option<i64>,
+    /// Free ones of the calendar day in Asia/Shanghai.
+    pub today_used: i64,
+    pub monthly_limit: Option<i64>,
+    /// Free ones of the calendar month.
+    pub month_used: i64,
+    /// Free ones left today, by both limits; `None` is no limit.
+    pub today_remaining: Option<i64>,
+    /// Jobs that ever succeeded.
+    pub total_generations: i64,
 }
 
 /// How long to wait before attempt number `attempts + 1`: the delay doubles from the first to the

@@ -24,6 +24,7 @@ pub(super) use submit::submit;
 
 pub use endings::{cancel_all_queued, end_overdue};
 pub use late::look_for_late;
+pub use reads::quota_of;
 pub use webhook::announced;
 
 use self::engine::Engine;

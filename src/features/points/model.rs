@@ -61,7 +61,7 @@ pub enum Reason {
     Order,
     /// Taken back for money given back. Reference: the refund.
     OrderRefund,
-    /// The points of a membership. Reference: the grant.
+    /// The points of a month of membership. Reference: user and day.
     VipGrant,
     /// The price of a job. Reference: the job.
     Job,

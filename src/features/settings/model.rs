@@ -4,6 +4,7 @@ mod economy;
 mod entitlements;
 mod jobs;
 mod label;
+mod membership;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -13,6 +14,7 @@ pub use economy::{Economy, Invite, InviteEvent, Mode, PriceTable, Resolution, Re
 pub use entitlements::{Entitlement, Entitlements};
 pub use jobs::{Jobs, Retry};
 pub use label::Label;
+pub use membership::{Membership, MonthlyPoints};
 
 use crate::db::DbError;
 
@@ -23,6 +25,7 @@ pub struct Settings {
     pub entitlements: Entitlements,
     pub jobs: Jobs,
     pub label: Label,
+    pub membership: Membership,
 }
 
 /// What is changed and stored as one.
@@ -32,6 +35,7 @@ pub enum Section {
     Entitlements,
     Jobs,
     Label,
+    Membership,
 }
 
 /// A section before and after a change, for the audit log.
@@ -60,7 +64,8 @@ impl SettingsError {
 
 impl Section {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Economy, Self::Entitlements, Self::Jobs, Self::Label];
+    pub const ALL: [Self; 5] =
+        [Self::Economy, Self::Entitlements, Self::Jobs, Self::Label, Self::Membership];
 
     /// As it is stored; never renamed.
     pub const fn key(self) -> &'static str {
@@ -69,6 +74,7 @@ impl Section {
             Self::Entitlements => "entitlements",
             Self::Jobs => "jobs",
             Self::Label => "label",
+            Self::Membership => "membership",
         }
     }
 
@@ -92,6 +98,7 @@ impl Settings {
             Section::Entitlements => to_json(&self.entitlements),
             Section::Jobs => to_json(&self.jobs),
             Section::Label => to_json(&self.label),
+            Section::Membership => to_json(&self.membership),
         }
     }
 
@@ -128,6 +135,7 @@ impl Settings {
             Section::Entitlements => self.entitlements = checked(value)?,
             Section::Jobs => self.jobs = checked(value)?,
             Section::Label => self.label = checked(value)?,
+            Section::Membership => self.membership = checked(value)?,
         }
         Ok(())
     }
@@ -257,6 +265,9 @@ mod tests {
         assert_eq!(refused(Section::Jobs, json!({ "deadlineS": 0 })), "deadlineS");
         assert_eq!(refused(Section::Jobs, json!({ "deadlineS": "600" })), "section");
         assert_eq!(refused(Section::Label, json!({ "text": "" })), "text");
+        let negative = json!({ "monthlyPoints": { "SVIP": -1 } });
+        assert_eq!(refused(Section::Membership, negative), "monthlyPoints.SVIP");
+        assert_eq!(refused(Section::Membership, json!({ "reminderDays": 31 })), "reminderDays");
     }
 
     #[test]

@@ -4,7 +4,7 @@ use crate::base::ids::UserId;
 use crate::base::time::UnixMillis;
 use crate::clients::wechat::WechatError;
 use crate::db::DbError;
-use crate::features::settings::{Entitlement, Entitlements};
+use crate::features::settings::{Entitlement, Entitlements, MonthlyPoints};
 
 /// What a nickname may hold, in characters.
 pub(super) const NICK_NAME_MAX: usize = 32;
@@ -53,6 +53,15 @@ impl VipLevel {
             Self::Normal => &by_level.normal,
             Self::Vip => &by_level.vip,
             Self::Svip => &by_level.svip,
+        }
+    }
+
+    /// The points that each month of this level gives.
+    pub fn monthly_points(self, points: &MonthlyPoints) -> i64 {
+        match self {
+            Self::Normal => 0,
+            Self::Vip => points.vip,
+            Self::Svip => points.svip,
         }
     }
 }
