@@ -54,7 +54,7 @@ pub fn api(app: &Arc<App>) -> OpenApiService<impl OpenApi + 'static, ()> {
         membership::MembershipApi { app: Arc::clone(app) },
         media::MediaApi { app: Arc::clone(app) },
         generations::GenerationsApi { app: Arc::clone(app) },
-        generations::WebhookApi { app: Arc::clone(app) },
+        proxy::WebhookApi { app: Arc::clone(app) },
         proxy::ProxyApi { app: Arc::clone(app) },
         orders::OrdersApi { app: Arc::clone(app) },
         orders::PurchaseApi { app: Arc::clone(app) },
@@ -71,6 +71,7 @@ pub fn api(app: &Arc<App>) -> OpenApiService<impl OpenApi + 'static, ()> {
 /// # Errors
 /// What the database fails with.
 pub fn prepare(app: &App) -> Result<(), DbError> {
+    settings::service::also_check(app, media::service::check_settings);
     settings::service::load(app)?;
     auth::service::load_revoked(app)?;
     generations::service::load(app)
@@ -80,6 +81,7 @@ pub fn prepare(app: &App) -> Result<(), DbError> {
 /// knows that it has.
 pub fn start(app: &Arc<App>, stop: &CancellationToken) -> JoinSet<()> {
     let mut tasks = generations::service::start(app, stop);
+    tasks.spawn(proxy::service::start(Arc::clone(app)));
     // So that the first notification need not wait for it. Serving does not depend on it.
     let (app, stop) = (Arc::clone(app), stop.clone());
     tasks.spawn(async move {
@@ -163,6 +165,20 @@ pub fn periodic() -> Vec<Periodic> {
             name: "payments.sweep",
             every: Duration::from_secs(3600),
             run: |app| Box::pin(async move { Ok(payments::service::sweep(&app).await?) }),
+        },
+        Periodic {
+            name: "generations.history",
+            every: Duration::from_secs(300),
+            run: |app| {
+                Box::pin(async move { Ok(generations::service::history::remove_old(&app).await?) })
+            },
+        },
+        Periodic {
+            name: "proxy.settle",
+            every: Duration::from_secs(60),
+            run: |app| {
+                Box::pin(async move { Ok(proxy::service::charges::settle_left(&app).await?) })
+            },
         },
         Periodic {
             name: "wechat_pay.certificates",

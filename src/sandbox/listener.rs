@@ -14,7 +14,7 @@ use futures_util::stream;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use poem::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use poem::http::header::{CONTENT_LENGTH, CONTENT_TYPE, LOCATION};
 use poem::http::uri::Scheme;
 use poem::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use poem::web::{LocalAddr, RemoteAddr};
@@ -199,6 +199,7 @@ async fn handle<S: Simulator>(
             simulator.answer(&call).await;
             return Err(Dropped);
         }
+        Some(Fault::Redirect { location }) => whole(redirect(&location)),
         after => spoil(simulator.answer(&call).await, after).await,
     };
     journal.answered(seq, response.status().as_u16());
@@ -273,6 +274,15 @@ fn cut(reply: Reply) -> Response {
     });
     response.set_body(Body::from_bytes_stream(body));
     response
+}
+
+/// A location that no header can carry is no redirect.
+fn redirect(location: &str) -> Reply {
+    let page = gateway_page(302);
+    match HeaderValue::from_str(location) {
+        Ok(location) => page.with_header(LOCATION, location),
+        Err(_) => gateway_page(502),
+    }
 }
 
 fn gateway_page(status: u16) -> Reply {

@@ -94,7 +94,7 @@ impl<T: Clone> Plan<T> {
 
 /// A way in which a call goes wrong.
 ///
-/// `Error`, `Html` and `Drop` come instead of the call: nothing has happened. The others come after
+/// `Error`, `Html`, `Redirect` and `Drop` come instead of the call: nothing has happened. The others come after
 /// it: the code is spent, the job exists, and only the answer does not arrive as it should.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
@@ -129,6 +129,11 @@ pub enum Fault {
     Silence,
     /// The answer's signature does not hold. Without effect where answers are not signed.
     BadSignature,
+    /// The answer is a redirect instead, to wherever.
+    Redirect {
+        /// What `Location` says.
+        location: String,
+    },
 }
 
 /// The knobs of one kind of call: faults, and a delay before every answer.

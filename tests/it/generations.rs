@@ -1,6 +1,8 @@
 //! Image jobs: what they cost, how they end, and that nothing is lost or charged twice on the way.
 
+mod history;
 mod machine;
+mod upstreams;
 
 use std::time::Duration;
 

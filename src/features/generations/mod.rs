@@ -18,5 +18,5 @@ mod model;
 pub mod service;
 mod store;
 
-pub use api::{GenerationsApi, WebhookApi};
-pub use model::{GenerationError, JobId, Quota, Status};
+pub use api::GenerationsApi;
+pub use model::{Booking, GenerationError, JobId, Pictures, Quota, Receipt, Status, Tariff};

@@ -15,7 +15,7 @@ use crate::base::time::UnixMillis;
 use crate::clients::fetch::{self, GivenBy};
 use crate::clients::object_storage::{ObjectKey, ObjectKind, Opened};
 use crate::db::{DbError, Tx};
-use crate::features::settings;
+use crate::features::settings::{self, Section, Settings, SettingsError};
 
 /// Objects removed in one go; the rest follows at once.
 const REMOVAL_BATCH: u32 = 200;
@@ -90,6 +90,20 @@ pub async fn store_upload(
 /// What is wrong with it.
 pub fn check_label(text: &str) -> Result<(), LabelError> {
     picture::check_text(text)
+}
+
+/// Refuses settings whose label cannot be drawn.
+///
+/// # Errors
+/// `Invalid`, naming the field of the section.
+pub fn check_settings(section: Section, settings: &Settings) -> Result<(), SettingsError> {
+    if section != Section::Label {
+        return Ok(());
+    }
+    check_label(&settings.label.text).map_err(|err| SettingsError::Invalid {
+        field: "text".to_owned(),
+        problem: err.to_string(),
+    })
 }
 
 /// The absolute address of a stored picture.
