@@ -12,6 +12,8 @@ mod login;
 mod media;
 mod object_storage;
 mod openapi;
+mod orders;
+mod payments;
 mod points;
 mod process;
 mod proxy;
