@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use dream_bff::sandbox::{Platform, PushDelivery, PushFormat};
+use dream_bff::base::clock::Clock;
+use dream_bff::base::secret::Secret;
+use dream_bff::clients::wechat::{WechatClient, WechatSettings};
+use dream_bff::sandbox::{Platform, PushDelivery, PushFormat, WechatSim};
 use serde_json::{Value, json};
 
 use super::pusher::{Pusher, SETTINGS};
@@ -87,6 +90,35 @@ async fn what_the_simulator_sells_is_delivered_once_in_json_and_in_xml() {
         let info = p.alice.get("/v1/users/me").await.ok();
         assert_eq!(info["vipLevel"], "VIP");
     }
+}
+
+#[tokio::test]
+async fn a_session_key_that_died_is_forgotten_and_a_login_helps() {
+    let p = placed(TestApp::start().await).await;
+    // Logged in elsewhere, which gave WeChat's user another key.
+    let elsewhere = WechatSettings {
+        base: p.t.sandbox.wechat().base(),
+        appid: WechatSim::APPID.to_owned(),
+        secret: Secret::new(WechatSim::SECRET.to_owned()),
+        timeout: Duration::from_secs(10),
+        concurrency: 1,
+        queue: 1,
+    };
+    let elsewhere = WechatClient::new(elsewhere, Clock::system());
+    elsewhere.code_to_session("dev-alice").await.unwrap();
+    let pay = |user: &User| user.post(&format!("/v1/orders/{}/pay", p.order)).json(&json!({}));
+    let wechat = p.t.sandbox.wechat();
+    wechat.pay_virtually("alice", &p.params, Platform::Android).unwrap_err();
+    for _ in 0..2 {
+        pay(&p.alice).await.fails(409, "WECHAT_SESSION_EXPIRED");
+        let kept = "SELECT count(*) FROM users WHERE session_key_sealed IS NOT NULL";
+        assert_eq!(p.t.count(kept), 0);
+    }
+    let again = p.t.log_in("alice").await;
+    let params = pay(&again).await.ok()["virtualPayParams"].clone();
+    wechat.pay_virtually("alice", &params, Platform::Android).unwrap();
+    p.t.deliver_notifications().await;
+    assert_eq!(p.status().await, "PAID");
 }
 
 #[tokio::test]
