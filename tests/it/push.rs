@@ -1,5 +1,6 @@
 //! WeChat's message push, from the signed and encrypted bytes to what they change.
 
+mod money;
 mod pusher;
 
 use serde_json::json;

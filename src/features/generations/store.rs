@@ -299,16 +299,6 @@ pub(super) fn late_job(
     )
 }
 
-/// Whether the job was delivered.
-pub(super) fn is_delivered(tx: &Tx<'_>, job: &JobId) -> Result<bool, DbError> {
-    let found = tx.query_opt(
-        "SELECT 1 FROM generations WHERE job_id = ?1 AND status = 'SUCCEEDED'",
-        params![job.as_str()],
-        |_| Ok(()),
-    )?;
-    Ok(found.is_some())
-}
-
 /// Waits for this job no more. False when it was not waited for.
 pub(super) fn end_late(tx: &Tx<'_>, job: &JobId) -> Result<bool, DbError> {
     let changed = tx.execute(

@@ -119,13 +119,28 @@ pub fn session_key(app: &App, id: UserId) -> Result<Option<SessionKey>, DbError>
     Ok(opened.map(|key| SessionKey { key: Secret::new(key), openid, since }))
 }
 
-/// Forgets a session key that WeChat calls dead, unless a newer login has replaced it meanwhile.
+/// The same, if WeChat does not call the key dead; a dead one is forgotten. When WeChat cannot be asked,
+/// the key is believed: the client's call shows whether it lives.
 ///
 /// # Errors
 /// What the database fails with.
-pub async fn forget_session_key(app: &App, id: UserId, dead: &SessionKey) -> Result<(), DbError> {
-    let since = dead.since;
-    app.db
-        .write("users.forget_session_key", move |tx| store::forget_session_key(tx, id, since))
-        .await
+pub async fn living_session_key(app: &App, id: UserId) -> Result<Option<SessionKey>, DbError> {
+    let Some(session) = session_key(app, id)? else { return Ok(None) };
+    match app.weixin.session_lives(&session.openid, &session.key).await {
+        Ok(true) => Ok(Some(session)),
+        Ok(false) => {
+            // Unless a newer login has replaced it meanwhile.
+            let since = session.since;
+            app.db
+                .write("users.forget_session_key", move |tx| {
+                    store::forget_session_key(tx, id, since)
+                })
+                .await?;
+            Ok(None)
+        }
+        Err(err) => {
+            tracing::warn!(error = %err, "WeChat does not say whether a session key lives");
+            Ok(Some(session))
+        }
+    }
 }

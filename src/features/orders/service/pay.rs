@@ -190,7 +190,13 @@ async fn by_virtual(
     payment: &OrderPayment,
 ) -> Result<PayParams, NoParams> {
     let shop = app.virtual_payment.as_ref().ok_or_else(not_configured)?;
-    let session = session(app, order.user)?;
+    let session = match payment.started_at {
+        None => session(app, order.user)?,
+        // The client comes again, perhaps because WeChat refused the signature.
+        Some(_) => users::service::living_session_key(app, order.user)
+            .await?
+            .ok_or(OrderError::SessionExpired)?,
+    };
     let product_id = payment.virtual_product.clone().ok_or(OrderError::AmountNeedsWechat)?;
     let wanted = VirtualOrder {
         order_id: order.id.as_str().to_owned(),
