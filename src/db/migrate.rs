@@ -46,6 +46,11 @@ pub(super) const ALL: &[Migration] = &[
         name: "add_generations",
         sql: include_str!("../../data/migrations/0004_add_generations.sql"),
     },
+    Migration {
+        version: 5,
+        name: "add_gallery",
+        sql: include_str!("../../data/migrations/0005_add_gallery.sql"),
+    },
 ];
 
 /// Where a database file stands.

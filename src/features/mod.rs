@@ -16,6 +16,12 @@ pub mod generations;
 
 pub mod proxy;
 
+pub mod gallery;
+
+pub mod templates;
+
+pub mod favorites;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -42,6 +48,8 @@ pub fn api(app: &Arc<App>) -> OpenApiService<impl OpenApi + 'static, ()> {
         generations::GenerationsApi { app: Arc::clone(app) },
         generations::WebhookApi { app: Arc::clone(app) },
         proxy::ProxyApi { app: Arc::clone(app) },
+        gallery::GalleryApi { app: Arc::clone(app) },
+        favorites::FavoritesApi { app: Arc::clone(app) },
     );
     OpenApiService::new(apis, "dream-bff", env!("CARGO_PKG_VERSION"))
         .description(DESCRIPTION)

@@ -15,6 +15,10 @@ pub enum Tag {
     Jobs,
     /// Uploading pictures.
     Media,
+    /// Published pictures: lists, search, likes, reports.
+    Gallery,
+    /// What users keep.
+    Favorites,
     /// The pass-through to the image API.
     Proxy,
 }

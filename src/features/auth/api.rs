@@ -1,6 +1,8 @@
 //! `/auth/refresh-token`, `/auth/logout`, `/auth/logout-all`, `/auth/check`, and the `UserAuth` of
 //! every protected operation.
 
+mod optional;
+
 use std::sync::Arc;
 
 use poem::Request;
@@ -13,6 +15,7 @@ use super::service;
 use crate::app::App;
 use crate::base::ids::UserId;
 use crate::http::{ApiError, ErrorCode, JsonBody, RequestContext, Tag};
+pub use optional::OptionalUserAuth;
 
 /// Access token of a mini-program user, from `POST /auth/wechat-login` or `POST /auth/refresh-token`.
 #[derive(SecurityScheme)]

@@ -14,6 +14,7 @@ pub mod service;
 mod store;
 
 pub use model::{
-    Economy, Entitlement, Entitlements, Invite, InviteEvent, Jobs, Label, Mode, PriceTable,
-    Resolution, ResolutionPrices, Retry, Section, Settings, SettingsChange, SettingsError,
+    Economy, Entitlement, Entitlements, Gallery, Invite, InviteEvent, Jobs, Label, Mode,
+    PriceTable, Resolution, ResolutionPrices, Retry, Section, Settings, SettingsChange,
+    SettingsError,
 };

@@ -2,6 +2,7 @@
 
 mod economy;
 mod entitlements;
+mod gallery;
 mod jobs;
 mod label;
 
@@ -11,6 +12,7 @@ use serde_json::Value;
 
 pub use economy::{Economy, Invite, InviteEvent, Mode, PriceTable, Resolution, ResolutionPrices};
 pub use entitlements::{Entitlement, Entitlements};
+pub use gallery::Gallery;
 pub use jobs::{Jobs, Retry};
 pub use label::Label;
 
@@ -23,6 +25,7 @@ pub struct Settings {
     pub entitlements: Entitlements,
     pub jobs: Jobs,
     pub label: Label,
+    pub gallery: Gallery,
 }
 
 /// What is changed and stored as one.
@@ -32,6 +35,7 @@ pub enum Section {
     Entitlements,
     Jobs,
     Label,
+    Gallery,
 }
 
 /// A section before and after a change, for the audit log.
@@ -60,7 +64,8 @@ impl SettingsError {
 
 impl Section {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Economy, Self::Entitlements, Self::Jobs, Self::Label];
+    pub const ALL: [Self; 5] =
+        [Self::Economy, Self::Entitlements, Self::Jobs, Self::Label, Self::Gallery];
 
     /// As it is stored; never renamed.
     pub const fn key(self) -> &'static str {
@@ -69,6 +74,7 @@ impl Section {
             Self::Entitlements => "entitlements",
             Self::Jobs => "jobs",
             Self::Label => "label",
+            Self::Gallery => "gallery",
         }
     }
 
@@ -92,6 +98,7 @@ impl Settings {
             Section::Entitlements => to_json(&self.entitlements),
             Section::Jobs => to_json(&self.jobs),
             Section::Label => to_json(&self.label),
+            Section::Gallery => to_json(&self.gallery),
         }
     }
 
@@ -128,6 +135,7 @@ impl Settings {
             Section::Entitlements => self.entitlements = checked(value)?,
             Section::Jobs => self.jobs = checked(value)?,
             Section::Label => self.label = checked(value)?,
+            Section::Gallery => self.gallery = checked(value)?,
         }
         Ok(())
     }
@@ -257,6 +265,7 @@ mod tests {
         assert_eq!(refused(Section::Jobs, json!({ "deadlineS": 0 })), "deadlineS");
         assert_eq!(refused(Section::Jobs, json!({ "deadlineS": "600" })), "section");
         assert_eq!(refused(Section::Label, json!({ "text": "" })), "text");
+        assert_eq!(refused(Section::Gallery, json!({ "reportsToHide": 1001 })), "reportsToHide");
     }
 
     #[test]

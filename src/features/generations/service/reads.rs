@@ -9,8 +9,10 @@ use tokio_util::sync::CancellationToken;
 use super::engine::{Engine, Streaming, Watch};
 use crate::app::App;
 use crate::base::ids::UserId;
-use crate::db::Tx;
-use crate::features::generations::model::{Forecast, GenerationError, Job, JobId, Quota, Status};
+use crate::db::{DbError, Tx};
+use crate::features::generations::model::{
+    DeliveredPicture, Delivery, Forecast, GenerationError, Job, JobId, Quota, Status,
+};
 use crate::features::generations::store;
 use crate::features::points::PointsError;
 use crate::features::settings;
@@ -177,4 +179,31 @@ pub(in crate::features::generations) fn quota(
             total_generations: store::quota::succeeded(tx, user)?,
         })
     })
+}
+
+/// What there is of the picture with this index (from 0) of a user's job.
+///
+/// # Errors
+/// What the database fails with.
+pub fn delivered_picture(
+    tx: &Tx<'_>,
+    user: UserId,
+    job: &JobId,
+    index: usize,
+) -> Result<Delivery, DbError> {
+    let Some(mut job) = store::reads::job(tx, job, user)? else { return Ok(Delivery::NoJob) };
+    if job.status != Status::Succeeded {
+        return Ok(Delivery::Unfinished);
+    }
+    if index >= job.pictures.len() {
+        return Ok(Delivery::NoPicture);
+    }
+    let picture = job.pictures.swap_remove(index);
+    Ok(Delivery::Picture(DeliveredPicture {
+        prompt: job.prompt,
+        key: picture.key,
+        thumbnail_key: picture.thumbnail_key,
+        width: picture.width,
+        height: picture.height,
+    }))
 }
