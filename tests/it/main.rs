@@ -5,6 +5,8 @@ mod support;
 
 mod auth;
 mod auth_coverage;
+mod favorites;
+mod gallery;
 mod generations;
 mod idempotency;
 mod layering;
@@ -15,5 +17,6 @@ mod openapi;
 mod points;
 mod process;
 mod proxy;
+mod query_plans;
 mod settings;
 mod users;

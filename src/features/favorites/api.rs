@@ -13,7 +13,7 @@ use crate::features::auth::UserAuth;
 use crate::features::gallery::GalleryImage;
 use crate::features::idempotency::{self, Answer, Answered, IdempotencyKey};
 use crate::features::templates::PromptTemplate;
-use crate::http::{ApiError, ErrorCode, JsonBody, Page, PageQuery, Tag};
+use crate::http::{ApiError, ErrorCode, JsonBody, MessageResponse, Page, PageQuery, Tag};
 
 /// What kind of thing is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
@@ -100,12 +100,6 @@ struct CheckFavoriteResponse {
     favorite_id: Option<i64>,
 }
 
-/// A text to show.
-#[derive(Debug, Object)]
-struct MessageResponse {
-    message: String,
-}
-
 /// What users keep.
 pub struct FavoritesApi {
     pub app: Arc<App>,
@@ -182,7 +176,7 @@ impl FavoritesApi {
     ) -> Result<Json<MessageResponse>, ApiError> {
         let id = id.0.parse().map_err(|_| FavoriteError::NotFound)?;
         service::remove(&self.app, user.id(), id).await?;
-        Ok(Json(MessageResponse { message: "已取消收藏".to_owned() }))
+        Ok(Json(MessageResponse::new("已取消收藏")))
     }
 }
 

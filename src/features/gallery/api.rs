@@ -11,15 +11,16 @@ use poem_openapi::payload::Json;
 
 use self::lists::KeptCategories;
 use self::wire::{
-    Categories, LikeResponse, MessageResponse, OwnImage, PublishRequest, PublishResponse,
-    ReportRequest, SortOrder,
+    Categories, LikeResponse, OwnImage, PublishRequest, PublishResponse, ReportRequest, SortOrder,
 };
 use super::model::{Filter, GalleryError, Published, Sort, single_tag};
 use super::service;
 use crate::app::App;
 use crate::features::auth::{OptionalUserAuth, UserAuth};
 use crate::features::idempotency::{self, Answer, Answered, IdempotencyKey};
-use crate::http::{ApiError, ErrorCode, JsonBody, JsonBytes, Page, PageQuery, Tag};
+use crate::http::{
+    ApiError, ErrorCode, JsonBody, JsonBytes, MessageResponse, Page, PageQuery, Tag,
+};
 
 pub use self::wire::GalleryImage;
 
@@ -100,7 +101,7 @@ impl GalleryApi {
         #[oai(name = "imageId")] id: Path<String>,
     ) -> Result<Json<MessageResponse>, ApiError> {
         service::delete(&self.app, user.id(), named(&id.0)?).await?;
-        Ok(Json(MessageResponse { message: "作品已删除".to_owned() }))
+        Ok(Json(MessageResponse::new("作品已删除")))
     }
 
     /// Like a picture
@@ -142,7 +143,7 @@ impl GalleryApi {
         let id = named(&id.0)?;
         let (reason, detail) = body.0.checked()?;
         service::report(&self.app, user.id(), id, reason, detail).await?;
-        Ok(Json(MessageResponse { message: "举报已提交，我们会尽快处理".to_owned() }))
+        Ok(Json(MessageResponse::new("举报已提交，我们会尽快处理")))
     }
 
     /// The categories of the gallery

@@ -222,12 +222,6 @@ impl From<Liked> for LikeResponse {
     }
 }
 
-/// A text to show.
-#[derive(Debug, Object)]
-pub(super) struct MessageResponse {
-    pub(super) message: String,
-}
-
 /// A picture to publish.
 #[derive(Debug, Object)]
 #[oai(rename_all = "camelCase")]
