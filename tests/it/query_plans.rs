@@ -11,7 +11,16 @@ use crate::layering::source::{self, Source};
 use crate::support::TestApp;
 
 /// A statement that may do what others must not: in which file, how it begins, and why.
-const MAY_SCAN: [(&str, &str, &str); 0] = [];
+const MAY_SCAN: [(&str, &str, &str); 8] = [
+    ("gallery/store.rs", "SELECT category_id, name, icon", "all of a few rows are wanted"),
+    ("points/store/packs.rs", "SELECT pack_id", "all of a few rows are wanted"),
+    ("settings/store.rs", "SELECT key, value", "all of a few rows are wanted"),
+    ("generations/store/reads.rs", "SELECT g.job_id", "orders the pictures of one page"),
+    ("generations/store.rs", "SELECT seq, user_id", "once, at the start"),
+    ("generations/store.rs", "SELECT job_id, user_id, request", "once, at the start"),
+    ("points/store/books.rs", "WITH ledger", "at night: it is about the whole ledger"),
+    ("points/store/books.rs", "SELECT checked_at", "reads the last row by the primary key"),
+];
 
 /// What a statement is told for its parameters by the planner: nothing is known of them.
 fn plan(database: &Connection, sql: &str) -> Vec<String> {
@@ -89,7 +98,7 @@ async fn no_statement_scans_a_table_or_sorts() {
     }
     assert!(
         found.is_empty(),
-        "{} statements grow with a table:\n{}",
+        "{} statements grow with a table; give them an index, or a reason in MAY_SCAN:\n{}",
         found.len(),
         found.join("\n\n")
     );
