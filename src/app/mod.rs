@@ -3,6 +3,7 @@
 pub mod cache;
 pub mod keys;
 pub mod limits;
+pub mod lists;
 pub mod media;
 pub mod revoked;
 pub mod state;
@@ -33,6 +34,7 @@ use crate::db::{Db, DbSettings, OpenError};
 use cache::LoadCache;
 use keys::{KeyError, Keys};
 use limits::{LimitSettings, Limits};
+use lists::{ListGeneration, ListSettings};
 use media::{Media, MediaStartError};
 use revoked::RevokedIds;
 use state::FeatureStates;
@@ -77,6 +79,10 @@ pub struct App {
     pub accounts: LoadCache<UserId, Account>,
     /// Users as they are answered.
     pub profiles: LoadCache<UserId, Profile>,
+    /// How public lists are kept.
+    pub lists: ListSettings,
+    /// The state of what the lists of the gallery show.
+    pub gallery: ListGeneration,
     /// What features keep in memory.
     pub states: FeatureStates,
 }
@@ -168,6 +174,8 @@ impl App {
             revoked: RevokedIds::new(REVOKED_MAX),
             accounts: LoadCache::new(users, USER_LIFE),
             profiles: LoadCache::new(users, USER_LIFE),
+            lists: list_settings(config),
+            gallery: ListGeneration::default(),
             states: FeatureStates::default(),
         }))
     }
@@ -182,6 +190,14 @@ pub fn db_settings(config: &Config) -> DbSettings {
         write_batch: storage.db_write_batch as usize,
         slow_query_ms: storage.db_slow_ms,
         ..DbSettings::new(storage.database_path(), storage.backups_dir())
+    }
+}
+
+fn list_settings(config: &Config) -> ListSettings {
+    let storage = &config.storage;
+    ListSettings {
+        max_bytes: u64::from(storage.list_cache_mib) * 1024 * 1024,
+        life: Duration::from_secs(storage.cache_ttl_seconds),
     }
 }
 

@@ -34,8 +34,8 @@ pub struct SeedOptions {
     #[arg(long, default_value_t = Self::default().users, value_parser = clap::value_parser!(u32).range(1..=999_999))]
     pub users: u32,
 
-    /// Gallery images (0–1000000), all of them public.
-    #[arg(long, default_value_t = Self::default().images, value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
+    /// Gallery images (0–10000000), all of them public.
+    #[arg(long, default_value_t = Self::default().images, value_parser = clap::value_parser!(u32).range(0..=10_000_000))]
     pub images: u32,
 
     /// Prompt templates in the database afterwards (0–1000).

@@ -41,6 +41,14 @@ pub struct StorageConfig {
     /// Users kept in memory, ready to send (100–10000000).
     #[arg(long, env = "USER_CACHE_MAX", default_value_t = 50_000, value_parser = clap::value_parser!(u64).range(100..=10_000_000))]
     pub user_cache_max: u64,
+
+    /// Public lists are read anew after so many seconds, besides when they change (1–86400).
+    #[arg(long, env = "CACHE_TTL_SECONDS", default_value_t = 300, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub cache_ttl_seconds: u64,
+
+    /// Public lists kept in memory, ready to send, in MiB (1–4096).
+    #[arg(long, env = "LIST_CACHE_MIB", default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=4096))]
+    pub list_cache_mib: u32,
 }
 
 impl StorageConfig {

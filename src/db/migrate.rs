@@ -61,6 +61,11 @@ pub(super) const ALL: &[Migration] = &[
         name: "add_proxy_charges_and_history",
         sql: include_str!("../../data/migrations/0007_add_proxy_charges_and_history.sql"),
     },
+    Migration {
+        version: 8,
+        name: "add_gallery",
+        sql: include_str!("../../data/migrations/0008_add_gallery.sql"),
+    },
 ];
 
 /// Where a database file stands.

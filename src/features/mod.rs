@@ -24,6 +24,12 @@ pub mod proxy;
 pub mod orders;
 pub mod payments;
 
+pub mod gallery;
+
+pub mod templates;
+
+pub mod favorites;
+
 pub mod push;
 
 use std::sync::Arc;
@@ -44,7 +50,8 @@ pub const API_BASE: &str = "/v1";
 
 /// The API of the mini-program, all features together.
 pub fn api(app: &Arc<App>) -> OpenApiService<impl OpenApi + 'static, ()> {
-    let apis = (
+    // In groups, since a tuple of them holds sixteen at most.
+    let people = (
         auth::AuthApi { app: Arc::clone(app) },
         login::LoginApi { app: Arc::clone(app) },
         users::UsersApi { app: Arc::clone(app) },
@@ -52,15 +59,22 @@ pub fn api(app: &Arc<App>) -> OpenApiService<impl OpenApi + 'static, ()> {
         points::InvitesApi { app: Arc::clone(app) },
         vip::VipApi { app: Arc::clone(app) },
         membership::MembershipApi { app: Arc::clone(app) },
+    );
+    let images = (
         media::MediaApi { app: Arc::clone(app) },
         generations::GenerationsApi { app: Arc::clone(app) },
         proxy::WebhookApi { app: Arc::clone(app) },
         proxy::ProxyApi { app: Arc::clone(app) },
+        gallery::GalleryApi { app: Arc::clone(app) },
+        favorites::FavoritesApi { app: Arc::clone(app) },
+    );
+    let money = (
         orders::OrdersApi { app: Arc::clone(app) },
         orders::PurchaseApi { app: Arc::clone(app) },
         payments::PaymentsApi { app: Arc::clone(app) },
         push::PushApi { app: Arc::clone(app) },
     );
+    let apis = (people, images, money);
     OpenApiService::new(apis, "dream-bff", env!("CARGO_PKG_VERSION"))
         .description(DESCRIPTION)
         .server(API_BASE)

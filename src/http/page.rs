@@ -26,14 +26,14 @@ const CURSOR_VERSION: u8 = 1;
 const CHECK_LEN: usize = 4;
 
 /// Which part of a list is asked for. The list is sorted by `N` integers, usually `(created_at, id)`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct PageQuery<const N: usize = 2> {
     limit: i64,
     from: Start<N>,
 }
 
 /// Where the part begins.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Start<const N: usize> {
     Top,
     /// Behind the row with these keys.

@@ -19,6 +19,10 @@ pub enum Tag {
     Jobs,
     /// Uploading pictures.
     Media,
+    /// Published pictures: lists, search, likes, reports.
+    Gallery,
+    /// What users keep.
+    Favorites,
     /// The pass-through to the image API.
     Proxy,
     /// What WeChat calls.

@@ -4,7 +4,7 @@
 mod direction;
 mod habits;
 mod imports;
-mod source;
+pub(crate) mod source;
 mod sql;
 
 use std::fmt;

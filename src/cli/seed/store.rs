@@ -9,6 +9,7 @@ use super::templates::DemoTemplate;
 use crate::base::ids::UserId;
 use crate::base::time::UnixMillis;
 use crate::db::prelude::*;
+use crate::features::gallery::{SearchTerms, hot_score};
 
 /// A favorite with the ids of the rows it joins.
 pub(super) struct FavoriteRow {
@@ -68,13 +69,26 @@ pub(super) fn insert_user(tx: &Tx<'_>, user: &DemoUser) -> Result<UserId, DbErro
     Ok(id)
 }
 
-/// A public image; says its id.
+/// A public image with its place, its score and its search words; says its id. The counters follow by
+/// themselves.
 pub(super) fn insert_image(tx: &Tx<'_>, image: &DemoImage) -> Result<i64, DbError> {
+    let (seq, published_at): (i64, UnixMillis) = tx.query_one(
+        "UPDATE gallery_sequence SET seq = seq + 1, published_at = MAX(published_at, ?1)
+          WHERE id = 1 RETURNING seq, published_at",
+        params![image.created_at],
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )?;
+    let terms = SearchTerms::of(&image.prompt, &[], image.category_id, image.author);
+    tx.execute(
+        "INSERT INTO gallery_search (rowid, terms) VALUES (?1, ?2)",
+        params![seq, terms.as_str()],
+    )?;
+    // The likes are the demo's own: nobody gave them, so none can be taken back.
     tx.insert(
         "INSERT INTO gallery_images
-           (image_url, thumbnail_url, width, height, prompt, category_id, author_id, likes, status,
-            created_at, updated_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 'APPROVED', ?9, ?9)",
+           (image_url, thumbnail_url, width, height, prompt, category_id, author_id, likes,
+            base_likes, status, created_at, updated_at, seq, published_at, hot)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8, 'APPROVED', ?9, ?9, ?10, ?11, ?12)",
         params![
             image.image_url,
             image.thumbnail_url,
@@ -84,7 +98,10 @@ pub(super) fn insert_image(tx: &Tx<'_>, image: &DemoImage) -> Result<i64, DbErro
             image.category_id,
             image.author,
             image.likes,
-            image.created_at
+            image.created_at,
+            seq,
+            published_at,
+            hot_score(published_at, image.likes)
         ],
     )
 }

@@ -1,6 +1,8 @@
 //! `/auth/refresh-token`, `/auth/logout`, `/auth/logout-all`, `/auth/check`, and the `UserAuth` of
 //! every protected operation.
 
+mod optional;
+
 use std::sync::Arc;
 
 use poem::Request;
@@ -12,7 +14,8 @@ use super::model::{AuthError, CurrentUser, TokenPair};
 use super::service;
 use crate::app::App;
 use crate::base::ids::UserId;
-use crate::http::{ApiError, ErrorCode, JsonBody, RequestContext, Tag};
+use crate::http::{ApiError, ErrorCode, JsonBody, MessageResponse, RequestContext, Tag};
+pub use optional::OptionalUserAuth;
 
 /// Access token of a mini-program user, from `POST /auth/wechat-login` or `POST /auth/refresh-token`.
 #[derive(SecurityScheme)]
@@ -75,12 +78,6 @@ impl From<TokenPair> for RefreshResponse {
     }
 }
 
-/// A text to show.
-#[derive(Debug, Object)]
-struct MessageResponse {
-    message: String,
-}
-
 /// A token that is good.
 #[derive(Debug, Object)]
 #[oai(rename_all = "camelCase")]
@@ -119,7 +116,7 @@ impl AuthApi {
     #[oai(path = "/logout", method = "post", operation_id = "logout")]
     async fn log_out(&self, user: UserAuth) -> Result<Json<MessageResponse>, ApiError> {
         service::log_out(&self.app, user.current()).await?;
-        Ok(Json(MessageResponse { message: "已退出登录".to_owned() }))
+        Ok(Json(MessageResponse::new("已退出登录")))
     }
 
     /// Log out everywhere
@@ -128,7 +125,7 @@ impl AuthApi {
     #[oai(path = "/logout-all", method = "post", operation_id = "logoutAll")]
     async fn log_out_everywhere(&self, user: UserAuth) -> Result<Json<MessageResponse>, ApiError> {
         service::log_out_everywhere(&self.app, user.id()).await?;
-        Ok(Json(MessageResponse { message: "已退出所有设备".to_owned() }))
+        Ok(Json(MessageResponse::new("已退出所有设备")))
     }
 
     /// Check the token

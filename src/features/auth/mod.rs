@@ -18,5 +18,5 @@ pub mod service;
 mod store;
 mod token;
 
-pub use api::{AuthApi, UserAuth};
+pub use api::{AuthApi, OptionalUserAuth, UserAuth};
 pub use model::{AuthError, CurrentUser, SessionId, TokenPair};

@@ -19,4 +19,7 @@ pub mod service;
 mod store;
 
 pub use api::GenerationsApi;
-pub use model::{Booking, GenerationError, JobId, Pictures, Quota, Receipt, Status, Tariff};
+pub use model::{
+    Booking, DeliveredPicture, Delivery, GenerationError, JobId, Pictures, Quota, Receipt, Status,
+    Tariff,
+};

@@ -242,6 +242,29 @@ pub(super) struct Job {
     pub(super) pictures: Vec<Picture>,
 }
 
+/// A picture that a job has delivered, for whoever wants to show it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeliveredPicture {
+    pub prompt: String,
+    /// Keys of the media storage.
+    pub key: String,
+    pub thumbnail_key: String,
+    pub width: u32,
+    pub height: u32,
+}
+
+/// What there is of one picture of a job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Delivery {
+    /// No such job of this user.
+    NoJob,
+    /// It has not succeeded, or not yet.
+    Unfinished,
+    /// It made fewer.
+    NoPicture,
+    Picture(DeliveredPicture),
+}
+
 /// What a user has used of his free pictures. A limit of `None` is none.
 #[derive(Clone, Copy, Debug)]
 pub struct Quota {

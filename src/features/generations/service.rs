@@ -26,6 +26,7 @@ pub use endings::{cancel_all_queued, end_overdue};
 pub use late::look_for_late;
 pub use reads::quota_of;
 pub use webhook::announced;
+pub use reads::delivered_picture;
 
 use self::engine::Engine;
 use super::model::{Claimed, Status, Terms};

@@ -28,6 +28,11 @@ impl Holder {
         Self(format!("user:{id}"))
     }
 
+    /// A picture of the gallery, for as long as it is there.
+    pub fn gallery(image: i64) -> Self {
+        Self(format!("gallery:{image}"))
+    }
+
     /// As stored.
     pub(super) fn as_str(&self) -> &str {
         &self.0

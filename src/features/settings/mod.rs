@@ -15,7 +15,7 @@ pub mod service;
 mod store;
 
 pub use model::{
-    ChannelRule, Channels, Economy, Entitlement, Entitlements, Invite, InviteEvent, Jobs, Label,
-    Membership, Mode, MonthlyPoints, PaymentRules, PlatformChannels, PriceTable, Resolution,
+    ChannelRule, Channels, Economy, Entitlement, Entitlements, Gallery, Invite, InviteEvent, Jobs,
+    Label, Membership, Mode, MonthlyPoints, PaymentRules, PlatformChannels, PriceTable, Resolution,
     ResolutionPrices, Retry, Section, Settings, SettingsChange, SettingsError,
 };

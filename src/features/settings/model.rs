@@ -2,6 +2,7 @@
 
 mod economy;
 mod entitlements;
+mod gallery;
 mod jobs;
 mod label;
 mod membership;
@@ -13,6 +14,7 @@ use serde_json::Value;
 
 pub use economy::{Economy, Invite, InviteEvent, Mode, PriceTable, Resolution, ResolutionPrices};
 pub use entitlements::{Entitlement, Entitlements};
+pub use gallery::Gallery;
 pub use jobs::{Jobs, Retry};
 pub use label::Label;
 pub use membership::{Membership, MonthlyPoints};
@@ -29,6 +31,7 @@ pub struct Settings {
     pub label: Label,
     pub membership: Membership,
     pub payment: PaymentRules,
+    pub gallery: Gallery,
 }
 
 /// What is changed and stored as one.
@@ -40,6 +43,7 @@ pub enum Section {
     Label,
     Membership,
     Payment,
+    Gallery,
 }
 
 /// A section before and after a change, for the audit log.
@@ -68,13 +72,14 @@ impl SettingsError {
 
 impl Section {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: &[Self] = &[
         Self::Economy,
         Self::Entitlements,
         Self::Jobs,
         Self::Label,
         Self::Membership,
         Self::Payment,
+        Self::Gallery,
     ];
 
     /// As it is stored; never renamed.
@@ -86,12 +91,13 @@ impl Section {
             Self::Label => "label",
             Self::Membership => "membership",
             Self::Payment => "payment",
+            Self::Gallery => "gallery",
         }
     }
 
     /// The section of this name.
     pub fn by_key(key: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|section| section.key() == key)
+        Self::ALL.iter().copied().find(|section| section.key() == key)
     }
 }
 
@@ -111,6 +117,7 @@ impl Settings {
             Section::Label => to_json(&self.label),
             Section::Membership => to_json(&self.membership),
             Section::Payment => to_json(&self.payment),
+            Section::Gallery => to_json(&self.gallery),
         }
     }
 
@@ -149,6 +156,7 @@ impl Settings {
             Section::Label => self.label = checked(value)?,
             Section::Membership => self.membership = checked(value)?,
             Section::Payment => self.payment = checked(value)?,
+            Section::Gallery => self.gallery = checked(value)?,
         }
         Ok(())
     }
@@ -234,7 +242,7 @@ mod tests {
 
     #[test]
     fn the_defaults_are_valid_and_survive_a_round_trip() {
-        for section in Section::ALL {
+        for &section in Section::ALL {
             let mut settings = Settings::default();
             settings.load(section, &Settings::default().section(section)).unwrap();
             assert_eq!(settings, Settings::default());
@@ -285,6 +293,7 @@ mod tests {
         assert_eq!(refused(Section::Payment, json!({ "orderMinutes": 0 })), "orderMinutes");
         let rule = json!({ "channels": { "vip": { "ios": "apple" } } });
         assert_eq!(refused(Section::Payment, rule), "section");
+        assert_eq!(refused(Section::Gallery, json!({ "reportsToHide": 1001 })), "reportsToHide");
     }
 
     #[test]

@@ -75,6 +75,8 @@ pub(super) async fn change_profile(
         })
         .await?;
     app.profiles.invalidate(id);
+    // Lists name the authors of pictures.
+    app.gallery.changed();
     if found { Ok(()) } else { Err(UserError::NotFound) }
 }
 

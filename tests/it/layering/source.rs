@@ -6,20 +6,20 @@ use std::path::Path;
 
 /// A text literal and the line on which it begins.
 #[derive(Debug)]
-pub(super) struct Literal {
-    pub(super) line: usize,
-    pub(super) text: String,
+pub(crate) struct Literal {
+    pub(crate) line: usize,
+    pub(crate) text: String,
 }
 
 /// One file.
 #[derive(Debug)]
-pub(super) struct Source {
+pub(crate) struct Source {
     /// From the root of the repository, with `/`.
-    pub(super) path: String,
+    pub(crate) path: String,
     /// The code; comments, texts and test code are blank, lines and columns are kept.
     pub(super) code: String,
     /// Texts outside test code.
-    pub(super) literals: Vec<Literal>,
+    pub(crate) literals: Vec<Literal>,
     /// Comments, tests included, with the line on which each begins.
     pub(super) comments: Vec<Literal>,
     /// Lines in the file.
@@ -78,7 +78,7 @@ fn sibling(path: &str, file: &str) -> String {
 }
 
 /// All of `src/`, without the files that are for tests only.
-pub(super) fn all(root: &Path) -> Vec<Source> {
+pub(crate) fn all(root: &Path) -> Vec<Source> {
     let mut paths = Vec::new();
     collect(&root.join("src"), &mut paths);
     paths.sort();

@@ -10,8 +10,10 @@ use super::engine::{Engine, Watch};
 use crate::app::App;
 use crate::base::ids::UserId;
 use crate::base::time::UnixMillis;
-use crate::db::Tx;
-use crate::features::generations::model::{Forecast, GenerationError, Job, JobId, Quota, Status};
+use crate::db::{DbError, Tx};
+use crate::features::generations::model::{
+    DeliveredPicture, Delivery, Forecast, GenerationError, Job, JobId, Quota, Status,
+};
 use crate::features::generations::store;
 use crate::features::points::PointsError;
 use crate::features::settings::{self, Settings};
@@ -186,4 +188,31 @@ pub fn quota_of(
         today_remaining: used.free_left(may),
         total_generations: store::quota::succeeded(tx, user.id)?,
     })
+}
+
+/// What there is of the picture with this index (from 0) of a user's job.
+///
+/// # Errors
+/// What the database fails with.
+pub fn delivered_picture(
+    tx: &Tx<'_>,
+    user: UserId,
+    job: &JobId,
+    index: usize,
+) -> Result<Delivery, DbError> {
+    let Some(mut job) = store::reads::job(tx, job, user)? else { return Ok(Delivery::NoJob) };
+    if job.status != Status::Succeeded {
+        return Ok(Delivery::Unfinished);
+    }
+    if index >= job.pictures.len() {
+        return Ok(Delivery::NoPicture);
+    }
+    let picture = job.pictures.swap_remove(index);
+    Ok(Delivery::Picture(DeliveredPicture {
+        prompt: job.prompt,
+        key: picture.key,
+        thumbnail_key: picture.thumbnail_key,
+        width: picture.width,
+        height: picture.height,
+    }))
 }
