@@ -16,6 +16,7 @@ mod points;
 mod process;
 mod proxy;
 mod push;
+mod sandbox_pay;
 mod settings;
 mod users;
 mod vip;
