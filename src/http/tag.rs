@@ -11,10 +11,10 @@ pub enum Tag {
     Users,
     /// Points: balance, bookings, packs, check-in, codes.
     Points,
-    /// Buying memberships and points.
-    Orders,
     /// Membership: plans, what buying one gives, what one has.
     Vip,
+    /// Buying memberships and points.
+    Orders,
     /// Image jobs: submitting, following, cancelling.
     Jobs,
     /// Uploading pictures.

@@ -20,9 +20,10 @@ enum Access {
     Owner,
 }
 
-const OPERATIONS: [(&str, Access); 32] = [
+const OPERATIONS: [(&str, Access); 42] = [
     ("announceImageJob", Access::Public),
     ("cancelJob", Access::Owner),
+    ("cancelOrder", Access::Owner),
     ("changeMe", Access::User),
     ("checkIn", Access::User),
     ("checkPushUrl", Access::Public),
@@ -32,21 +33,30 @@ const OPERATIONS: [(&str, Access); 32] = [
     ("getJob", Access::Owner),
     ("getJobQuota", Access::User),
     ("getMe", Access::User),
+    ("getOrder", Access::Owner),
     ("getPointsBalance", Access::User),
     ("getUserInfo", Access::User),
     ("getVipInfo", Access::User),
+    ("getVipOrder", Access::Owner),
     ("listJobs", Access::User),
     ("listMyInvites", Access::User),
+    ("listOrders", Access::User),
     ("listPointsPacks", Access::Public),
     ("listPointsTransactions", Access::User),
+    ("listVipOrders", Access::User),
     ("listVipPlans", Access::Public),
     ("logout", Access::User),
     ("logoutAll", Access::User),
+    ("notifyPayment", Access::Public),
+    ("payOrder", Access::Owner),
+    ("placeOrder", Access::User),
     ("proxyCancelJob", Access::Owner),
     ("proxyGenerate", Access::User),
     ("proxyGetJob", Access::Owner),
+    ("purchaseVip", Access::User),
     ("quoteVipPlan", Access::User),
     ("pushWechatEvent", Access::Public),
+    ("rechargePoints", Access::User),
     ("redeemCode", Access::User),
     ("refreshToken", Access::Public),
     ("setMyPhone", Access::User),
@@ -76,6 +86,11 @@ async fn thing_of(t: &TestApp, user: &User, operation: &Operation, parameter: &s
                 user.delete(&path).await.ok();
             }
             id
+        }
+        "orderId" => {
+            let wish = json!({ "planId": "vip_month", "paymentMethod": "wechat" });
+            let placed = user.post("/v1/orders").json(&wish).await.ok();
+            placed["orderId"].as_str().unwrap().to_owned()
         }
         "jobId" => {
             t.sandbox.image_api().submit_faults().clear();
@@ -224,7 +239,10 @@ async fn what_is_public_needs_no_token() {
         if access(&operation) == Access::Public {
             let answer = t.call(method(&operation), &operation.path).bytes("{}").await;
             let is_signed = ["announceImageJob", "checkPushUrl", "pushWechatEvent"];
-            if is_signed.contains(&&*operation.id) {
+            if operation.id == "notifyPayment" {
+                // Likewise, and WeChat Pay reads another shape.
+                assert_eq!((answer.status, &answer.json()["code"]), (401, &json!("FAIL")));
+            } else if is_signed.contains(&&*operation.id) {
                 // No token, but a signature over what it says.
                 answer.fails(401, "UNAUTHORIZED");
             } else if operation.method == "GET" {

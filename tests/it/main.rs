@@ -5,6 +5,7 @@ mod support;
 
 mod auth;
 mod auth_coverage;
+mod crash;
 mod generations;
 mod idempotency;
 mod layering;
@@ -12,6 +13,8 @@ mod login;
 mod media;
 mod object_storage;
 mod openapi;
+mod orders;
+mod payments;
 mod points;
 mod process;
 mod proxy;

@@ -45,8 +45,20 @@ fn job(id: &str) -> Provenance {
     Provenance { job_id: id.to_owned(), index: 0 }
 }
 
+/// Stores a result and holds it, as a job that is delivered does.
 async fn store(t: &TestApp, id: &str, source: Source) -> Result<StoredImage, MediaError> {
-    store_result(&t.app(), source, job(id)).await
+    let (app, now, holder) = (t.app(), t.clock.now(), Holder::job(id));
+    let stored = store_result(&app, source, job(id)).await?;
+    let keys = [stored.key.clone(), stored.thumbnail_key.clone()];
+    app.db
+        .write("test.hold", move |tx| {
+            for key in keys {
+                assert!(service::hold(tx, &holder, &key, now)?);
+            }
+            Ok::<_, MediaError>(())
+        })
+        .await?;
+    Ok(stored)
 }
 
 async fn get(t: &TestApp, key: &str) -> Answer {

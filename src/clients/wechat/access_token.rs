@@ -50,9 +50,13 @@ impl TokenKeeper {
     ///
     /// # Errors
     /// What `fetch` fails with; `TokenUnavailable` when the fetch that this call waited for failed.
-    pub(super) async fn get<F>(&self, now: UnixMillis, fetch: F) -> Result<AccessToken, WechatError>
+    pub(super) async fn get<F>(
+        &self,
+        now: UnixMillis,
+        fetch: impl FnOnce() -> F,
+    ) -> Result<AccessToken, WechatError>
     where
-        F: AsyncFnOnce() -> Result<AccessToken, WechatError>,
+        F: Future<Output = Result<AccessToken, WechatError>>,
     {
         let failures = self.failures.load(Ordering::Acquire);
         let mut kept = self.kept.lock().await;
@@ -100,23 +104,23 @@ mod tests {
     #[tokio::test]
     async fn it_is_used_until_five_minutes_before_its_end() {
         let keeper = TokenKeeper::default();
-        keeper.get(NOW, async || Ok(token("first", 7200))).await.unwrap();
+        keeper.get(NOW, || async { Ok(token("first", 7200)) }).await.unwrap();
         let almost = NOW.plus_seconds(6900 - 1);
-        let same = keeper.get(almost, async || Ok(token("second", 7200))).await.unwrap();
+        let same = keeper.get(almost, || async { Ok(token("second", 7200)) }).await.unwrap();
         assert_eq!(same.value.expose(), "first");
         let then = NOW.plus_seconds(6900);
-        let next = keeper.get(then, async || Ok(token("second", 7200))).await.unwrap();
+        let next = keeper.get(then, || async { Ok(token("second", 7200)) }).await.unwrap();
         assert_eq!(next.value.expose(), "second");
     }
 
     #[tokio::test]
     async fn a_late_complaint_about_an_older_token_drops_nothing() {
         let keeper = TokenKeeper::default();
-        let first = keeper.get(NOW, async || Ok(token("first", 7200))).await.unwrap();
+        let first = keeper.get(NOW, || async { Ok(token("first", 7200)) }).await.unwrap();
         keeper.forget(&first).await;
-        keeper.get(NOW, async || Ok(token("second", 7200))).await.unwrap();
+        keeper.get(NOW, || async { Ok(token("second", 7200)) }).await.unwrap();
         keeper.forget(&first).await;
-        let kept = keeper.get(NOW, async || Ok(token("third", 7200))).await.unwrap();
+        let kept = keeper.get(NOW, || async { Ok(token("third", 7200)) }).await.unwrap();
         assert_eq!(kept.value.expose(), "second");
     }
 
@@ -131,7 +135,7 @@ mod tests {
                     (Arc::clone(&keeper), Arc::clone(&fetches), gate.clone());
                 tokio::spawn(async move {
                     keeper
-                        .get(NOW, async || {
+                        .get(NOW, || async {
                             fetches.fetch_add(1, Ordering::SeqCst);
                             gate.wait_for(|open| *open).await.unwrap();
                             Err(WechatError::Busy)
@@ -149,6 +153,6 @@ mod tests {
         }
         assert_eq!(fetches.load(Ordering::SeqCst), 1);
         // The next one tries again.
-        assert!(keeper.get(NOW, async || Ok(token("good", 7200))).await.is_ok());
+        assert!(keeper.get(NOW, || async { Ok(token("good", 7200)) }).await.is_ok());
     }
 }

@@ -115,20 +115,21 @@ impl Connection {
     where
         T: for<'de> Deserialize<'de>,
     {
-        let ask = async |token: &AccessToken| {
+        // A closure that is async itself would keep the callers from being spawned.
+        let target = |token: &AccessToken| {
             let mut target = format!("{path}?access_token={}", encode(token.value.expose()));
             if !query.is_empty() {
                 target.push('&');
                 target.push_str(query);
             }
-            self.ask(method, &target, body).await
+            target
         };
         let first = self.access_token().await?;
-        match ask(&first).await {
+        match self.ask(method, &target(&first), body).await {
             Err(WechatError::TokenDead) => {
                 self.tokens.forget(&first).await;
                 let second = self.access_token().await?;
-                ask(&second).await
+                self.ask(method, &target(&second), body).await
             }
             other => other,
         }
@@ -137,7 +138,7 @@ impl Connection {
     async fn access_token(&self) -> Result<AccessToken, WechatError> {
         let now = self.clock.now();
         self.tokens
-            .get(now, async || {
+            .get(now, || async {
                 let request = TokenRequest {
                     grant_type: "client_credential",
                     appid: &self.appid,

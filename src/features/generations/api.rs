@@ -225,7 +225,7 @@ impl From<GenerationError> for ApiError {
                     "The job runs or has ended and cannot be cancelled",
                 );
             }
-            GenerationError::CutShort => ErrorCode::InternalError,
+            GenerationError::CutShort | GenerationError::PictureGone => ErrorCode::InternalError,
             GenerationError::Unsigned => ErrorCode::Unauthorized,
         };
         Self::new(code).caused_by(err)

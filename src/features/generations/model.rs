@@ -288,6 +288,9 @@ pub enum GenerationError {
     /// The task that stored the job has ended without an answer.
     #[error("the submission was cut short")]
     CutShort,
+    /// A picture was removed as unused before its job could be delivered: hours have passed.
+    #[error("a stored picture is gone before its delivery")]
+    PictureGone,
     /// The signature of a webhook is missing or wrong.
     #[error("the webhook is not signed by the image API")]
     Unsigned,

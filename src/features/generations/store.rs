@@ -101,7 +101,8 @@ pub(super) fn set_retrying(
     Ok(changed == 1)
 }
 
-/// The next attempt begins, at `upstream`; false when the job has ended meanwhile.
+/// The next attempt begins, at `upstream`; false when the job has ended meanwhile. A job that runs
+/// already is one that a start found at an image API which is not there any more.
 pub(super) fn set_running(
     tx: &Tx<'_>,
     job: &JobId,
@@ -113,7 +114,7 @@ pub(super) fn set_running(
         "UPDATE generations
             SET status = 'RUNNING', upstream = ?2, upstream_job_id = ?3, attempts = attempts + 1,
                 next_attempt_at = NULL, updated_at = ?4
-          WHERE job_id = ?1 AND status = 'RETRYING'",
+          WHERE job_id = ?1 AND status IN ('RUNNING', 'RETRYING')",
         params![job.as_str(), upstream, upstream_job, now],
     )?;
     Ok(changed == 1)
@@ -296,16 +297,6 @@ pub(super) fn late_job(
         params![job.as_str(), now],
         late_from_row,
     )
-}
-
-/// Whether the job was delivered.
-pub(super) fn is_delivered(tx: &Tx<'_>, job: &JobId) -> Result<bool, DbError> {
-    let found = tx.query_opt(
-        "SELECT 1 FROM generations WHERE job_id = ?1 AND status = 'SUCCEEDED'",
-        params![job.as_str()],
-        |_| Ok(()),
-    )?;
-    Ok(found.is_some())
 }
 
 /// Waits for this job no more.

@@ -12,14 +12,12 @@ use self::wire::{
     OrderDetail, OrderItem, OrderStatus, PlaceOrderRequest, PlacedOrder, PurchaseRequest,
     RechargeRequest,
 };
-use super::model::{Kind, Order, OrderError, OrderId, Purchase, Status};
+use super::model::{Filter, Kind, Order, OrderError, OrderId, Purchase, Status};
 use super::service;
-use super::store::reads::Filter;
 use crate::app::App;
 use crate::base::ids::UserId;
 use crate::features::auth::UserAuth;
 use crate::features::idempotency::{self, Answer, Answered, IdempotencyKey};
-use crate::features::vip::VipError;
 use crate::http::{ApiError, ErrorCode, JsonBody, Page, PageQuery, Tag};
 
 /// Orders.
@@ -101,7 +99,7 @@ impl OrdersApi {
         #[oai(name = "orderId")] order_id: Path<String>,
     ) -> Result<Answered<PlacedOrder>, ApiError> {
         let (user, id) = (user.id(), named(&order_id.0)?);
-        let effect = async |_| {
+        let effect = |_| async move {
             let placed = service::pay(&self.app, user, &id).await?;
             Ok::<_, OrderError>(Answer::json(200, &PlacedOrder::from(placed)))
         };
@@ -205,7 +203,7 @@ async fn place(
     key: IdempotencyKey,
     purchase: Purchase,
 ) -> Result<Answered<PlacedOrder>, ApiError> {
-    let effect = async |_| {
+    let effect = |_| async move {
         let placed = service::place(app, user, purchase).await?;
         Ok::<_, OrderError>(Answer::json(200, &PlacedOrder::from(placed)))
     };
@@ -237,7 +235,7 @@ impl From<OrderError> for ApiError {
             OrderError::Idempotency(err) => return err.into(),
             OrderError::Db(err) => return err.into(),
             OrderError::Points(err) => return err.into(),
-            OrderError::Vip(err) => return refused_by_membership(err),
+            OrderError::Vip(err) => return err.into(),
             OrderError::Invalid(field) => return Self::invalid_field(field),
             OrderError::AmountNeedsWechat => {
                 return Self::invalid_field("paymentMethod").message(
@@ -265,24 +263,5 @@ impl From<OrderError> for ApiError {
             OrderError::CutShort => ErrorCode::InternalError,
         };
         Self::new(code).caused_by(err)
-    }
-}
-
-/// What the membership says to a purchase.
-fn refused_by_membership(err: VipError) -> ApiError {
-    let state = |zh, en| ApiError::new(ErrorCode::InvalidState).message(zh, en);
-    match err {
-        VipError::LowerLevel { .. } => state(
-            "当前会员等级更高，到期前不能购买较低等级",
-            "A higher membership is running; a lower one cannot be bought until it ends",
-        ),
-        VipError::LongEnough => state("会员有效期已足够长", "The membership lasts long enough"),
-        VipError::Db(err) => err.into(),
-        VipError::Points(err) => err.into(),
-        VipError::PlanNotFound => ErrorCode::PlanNotFound.into(),
-        VipError::NoSuchUser => ErrorCode::UserNotFound.into(),
-        other @ (VipError::PlanExists | VipError::GrantNotFound | VipError::Invalid(_)) => {
-            ApiError::new(ErrorCode::InternalError).caused_by(other)
-        }
     }
 }

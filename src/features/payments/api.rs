@@ -10,7 +10,7 @@ use super::model::{Notified, PaymentError};
 use super::service;
 use crate::app::App;
 use crate::base::error_chain::error_chain;
-use crate::http::Tag;
+use crate::http::{ApiError, Tag};
 
 /// What WeChat Pay reads of a refusal.
 #[derive(Debug, Object)]
@@ -53,8 +53,8 @@ impl PaymentsApi {
     /// Called by WeChat Pay, signed and encrypted. Anything else changes nothing. The body is taken as
     /// it is, of any content type, up to 64 KB.
     #[oai(path = "/notify", method = "post", operation_id = "notifyPayment")]
-    async fn notify(&self, req: &Request, body: Vec<u8>) -> NotifyAnswer {
-        match service::notified(&self.app, req.headers(), &body).await {
+    async fn notify(&self, req: &Request, body: Vec<u8>) -> Result<NotifyAnswer, ApiError> {
+        let answer = match service::notified(&self.app, req.headers(), &body).await {
             Ok(Notified::Taken) => NotifyAnswer::Taken,
             Ok(Notified::Flagged) => NotifyAnswer::Flagged,
             Err(err @ (PaymentError::Refused(_) | PaymentError::NotConfigured)) => {
@@ -70,6 +70,8 @@ impl PaymentsApi {
                 tracing::error!(error = error_chain(&err), "a notification could not be processed");
                 NotifyAnswer::Failed(problem())
             }
-        }
+        };
+        // What the server refuses before (a body that is too large) has the shape of all errors.
+        Ok(answer)
     }
 }

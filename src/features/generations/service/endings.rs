@@ -83,8 +83,9 @@ fn fail_in(
     Ok(Some(bill.user))
 }
 
-/// Delivers a job with its pictures: in time, or late within the grace. False when it was not
-/// delivered by this call; what was stored for it is let go then, unless another call was first.
+/// Delivers a job with its pictures: in time, or late within the grace. From then on the job holds
+/// them, not before: of a job that is not delivered nothing is kept. False when it was not delivered
+/// by this call.
 pub(super) async fn deliver(
     app: &App,
     job: &JobId,
@@ -98,15 +99,16 @@ pub(super) async fn deliver(
         .db
         .write("generations.deliver", move |tx| {
             if !store::succeed(tx, &id, now)? {
-                let Some(bill) = store::succeed_late(tx, &id, now)? else {
-                    if !store::is_delivered(tx, &id)? {
-                        media::service::release(tx, &Holder::job(id.as_str()), now)?;
-                    }
-                    return Ok(None);
-                };
+                let Some(bill) = store::succeed_late(tx, &id, now)? else { return Ok(None) };
                 charge_again(tx, &settings, &id, &bill, now)?;
             }
+            let holder = Holder::job(id.as_str());
             for (index, picture) in pictures.iter().enumerate() {
+                for key in [&picture.key, &picture.thumbnail_key] {
+                    if !media::service::hold(tx, &holder, key, now)? {
+                        return Err(GenerationError::PictureGone);
+                    }
+                }
                 store::insert_picture(tx, &id, index, picture)?;
             }
             let rule = &settings.economy.invite;
