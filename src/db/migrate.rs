@@ -56,6 +56,11 @@ pub(super) const ALL: &[Migration] = &[
         name: "add_payments",
         sql: include_str!("../../data/migrations/0006_add_payments.sql"),
     },
+    Migration {
+        version: 7,
+        name: "add_refunds",
+        sql: include_str!("../../data/migrations/0007_add_refunds.sql"),
+    },
 ];
 
 /// Where a database file stands.
