@@ -31,6 +31,12 @@ impl UnixMillis {
         self.to_string()
     }
 
+    /// The same of Asia/Shanghai, as WeChat writes it: `2026-01-29T20:00:00.000+08:00`.
+    pub fn rfc3339_shanghai(self) -> String {
+        let there = self.timestamp().to_zoned(TimeZone::fixed(tz::offset(8)));
+        there.strftime("%Y-%m-%dT%H:%M:%S.%3f+08:00").to_string()
+    }
+
     /// The calendar day in Asia/Shanghai (UTC+8, no daylight saving), which quotas and check-ins go by.
     pub fn shanghai_date(self) -> Date {
         self.timestamp().to_zoned(TimeZone::fixed(tz::offset(8))).date()
@@ -64,6 +70,8 @@ mod tests {
     fn the_wire_format_has_milliseconds_and_a_z() {
         assert_eq!(UnixMillis(1_769_688_000_000).rfc3339(), "2026-01-29T12:00:00.000Z");
         assert_eq!(UnixMillis(1_769_688_000_007).rfc3339(), "2026-01-29T12:00:00.007Z");
+        let there = UnixMillis(1_769_688_000_007).rfc3339_shanghai();
+        assert_eq!(there, "2026-01-29T20:00:00.007+08:00");
     }
 
     #[test]

@@ -20,7 +20,7 @@ enum Access {
     Owner,
 }
 
-const OPERATIONS: [(&str, Access); 42] = [
+const OPERATIONS: [(&str, Access); 43] = [
     ("announceImageJob", Access::Public),
     ("cancelJob", Access::Owner),
     ("cancelOrder", Access::Owner),

@@ -18,6 +18,8 @@ mod points;
 mod process;
 mod proxy;
 mod push;
+mod reconciliation;
+mod refunds;
 mod settings;
 mod users;
 mod vip;

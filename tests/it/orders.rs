@@ -265,8 +265,8 @@ async fn an_order_that_nobody_pays_expires_after_asking() {
     let t = TestApp::start().await;
     let (alice, bob) = (t.log_in("alice").await, t.log_in("bob").await);
     let (unpaid, paid) = (plan(&alice, "vip_month").await, plan(&bob, "vip_month").await);
-    t.clock.advance(QUARTER);
     t.sandbox.wechat_pay().pay_silently(id(&paid)).unwrap();
+    t.clock.advance(QUARTER);
     t.run_periodic_tasks().await;
     assert_eq!(order(&alice, &unpaid).await["status"], "EXPIRED");
     assert_eq!(order(&bob, &paid).await["status"], "PAID");

@@ -125,6 +125,9 @@ async fn what_is_not_from_wechat_changes_nothing_and_is_recorded() {
     t.sandbox.wechat_pay().payment_notices().next(Delivery::Probe, 1);
     t.sandbox.wechat_pay().pay(&placed["wxPayParams"]).unwrap();
     t.deliver_notifications().await;
+    assert_eq!(status(&alice, &placed).await, "PENDING", "a probe is not to be believed");
+    t.clock.advance(Duration::from_secs(60));
+    t.deliver_notifications().await;
     assert_eq!(status(&alice, &placed).await, "PAID", "the genuine one follows the probe");
     assert_books_balance(&t).await;
 }
@@ -328,7 +331,7 @@ async fn a_delivery_is_reported_until_wechat_takes_it() {
         t.run_periodic_tasks().await;
     }
     assert_eq!(t.count(open), 0);
-    let shipped = t.sandbox.wechat().messages().shipped();
+    let shipped = t.sandbox.wechat().shipped();
     assert_eq!(shipped.len(), 1);
     assert_eq!(shipped[0].out_trade_no, id(&placed));
 }

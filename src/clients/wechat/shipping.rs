@@ -98,7 +98,7 @@ fn request(report: &ShippingReport) -> Request<'_> {
         logistics_type: 3,
         delivery_mode: 1,
         shipping_list: [Item { item_desc: description }],
-        upload_time: report.delivered_at.rfc3339(),
+        upload_time: report.delivered_at.rfc3339_shanghai(),
         payer: Payer { openid: &report.payer_openid },
     }
 }
@@ -124,7 +124,7 @@ mod tests {
                 "order_key": {"order_number_type": 1, "mchid": "1900000001", "out_trade_no": "order1"},
                 "logistics_type": 3, "delivery_mode": 1,
                 "shipping_list": [{"item_desc": "年".repeat(120)}],
-                "upload_time": "2025-10-09T08:53:20.120Z",
+                "upload_time": "2025-10-09T16:53:20.120+08:00",
                 "payer": {"openid": "o1"},
             })
         );

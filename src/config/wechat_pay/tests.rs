@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args as _, Command, FromArgMatches as _};
 
 use super::*;
+use crate::config::Config;
 
 const MCHID: &str = "--wechat-pay-mchid=1900009191";
 const SERIAL: &str = "--wechat-pay-serial-no=594e31ad43fd0c44dcf867f417c0dc3c366387dd";
@@ -131,4 +132,33 @@ fn a_simulator_has_no_real_wechat_pay_behind_it() {
     assert_eq!(parse(&[simulated]).unwrap().fallback(), None);
     let own = "--wechat-pay-fallback-base=http://127.0.0.1:18201/";
     assert_eq!(parse(&[simulated, own]).unwrap().fallback().unwrap(), "http://127.0.0.1:18201");
+}
+
+#[test]
+fn real_wechat_pay_calls_back_over_https() {
+    let check = |more: &[&str]| {
+        let key = private_key("merchant_private_key.pem");
+        let flags = [
+            "test",
+            "--jwt-secret=0123456789abcdef0123456789abcdef",
+            "--wechat-appid=wx0123456789abcdef",
+            "--wechat-secret=0123456789abcdef0123456789abcdef",
+            MCHID,
+            SERIAL,
+            APIV3,
+            &key,
+        ];
+        let command = Config::augment_args(Command::new("test"));
+        let matches = command.try_get_matches_from(flags.iter().chain(more)).unwrap();
+        Config::from_arg_matches(&matches)
+            .unwrap()
+            .check_production()
+            .map_err(|err| err.to_string())
+    };
+    assert!(check(&[]).unwrap_err().starts_with("PUBLIC_URL must begin with https://"));
+    assert!(check(&["--public-url=http://bff.example.com"]).is_err());
+    assert_eq!(check(&["--public-url=https://bff.example.com"]), Ok(()));
+    // A simulator is reached, and reaches us, on this machine.
+    assert_eq!(check(&["--wechat-pay-base=http://127.0.0.1:18200"]), Ok(()));
+    assert!(check(&["--wechat-pay-public-key-id=PUB_KEY_ID_1"]).is_err(), "half a pair");
 }

@@ -12,9 +12,8 @@ use self::wire::{
     OrderDetail, OrderItem, OrderStatus, PlaceOrderRequest, PlacedOrder, PurchaseRequest,
     RechargeRequest,
 };
-use super::model::{Kind, Order, OrderError, OrderId, Purchase, Status};
+use super::model::{Filter, Kind, Order, OrderError, OrderId, Purchase, Status};
 use super::service;
-use super::store::reads::Filter;
 use crate::app::App;
 use crate::base::ids::UserId;
 use crate::features::auth::UserAuth;

@@ -232,6 +232,14 @@ impl Order {
     }
 }
 
+/// Which orders a list shows.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Filter {
+    pub(super) user: UserId,
+    pub(super) kind: Option<Kind>,
+    pub(super) status: Option<Status>,
+}
+
 /// How an order is being paid.
 #[derive(Clone, Debug)]
 pub(super) struct OrderPayment {

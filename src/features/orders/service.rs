@@ -14,9 +14,8 @@ mod shipping;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::model::{Order, OrderError, OrderId, Status};
+use super::model::{Filter, Order, OrderError, OrderId, Status};
 use super::store;
-use super::store::reads::Filter;
 use crate::app::App;
 use crate::base::ids::UserId;
 use crate::base::time::UnixMillis;

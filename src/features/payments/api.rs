@@ -10,7 +10,7 @@ use super::model::{Notified, PaymentError};
 use super::service;
 use crate::app::App;
 use crate::base::error_chain::error_chain;
-use crate::http::Tag;
+use crate::http::{ApiError, Tag};
 
 /// What WeChat Pay reads of a refusal.
 #[derive(Debug, Object)]
@@ -75,7 +75,8 @@ impl PaymentsApi {
     /// Called by WeChat Pay, signed and encrypted. Anything else changes nothing. The body is taken as
     /// it is, of any content type, up to 64 KB.
     #[oai(path = "/notify", method = "post", operation_id = "notifyPayment")]
-    async fn notify(&self, req: &Request, body: Vec<u8>) -> NotifyAnswer {
-        service::notified(&self.app, req.headers(), &body).await.into()
+    async fn notify(&self, req: &Request, body: Vec<u8>) -> Result<NotifyAnswer, ApiError> {
+        // What the server refuses before (a body that is too large) has the shape of all errors.
+        Ok(service::notified(&self.app, req.headers(), &body).await.into())
     }
 }

@@ -1,6 +1,6 @@
 //! Membership: what is sold, what was granted, and what it comes to.
 //!
-//! Owns `users.vip_level` and `users.vip_expire_at`, besides its own tables. [`model::fold`] is the
+//! Owns `users.vip_level` and `users.vip_expire_at`, besides its own tables. `model/fold.rs` is the
 //! arithmetic; `docs/membership.md` tells it with numbers.
 //!
 //! Invariants:

@@ -67,6 +67,7 @@ const bodies = {
 async function act(command, body, said) {
   try {
     const result = await send(command, body);
+    show(null);
     byId("done").textContent = `✓ ${said} ${result.outTradeNo ?? ""}`;
     await refresh();
   } catch (error) {
@@ -195,13 +196,17 @@ async function refresh() {
   });
   byId("waiting").textContent = state.waiting ? `${state.waiting} 等待中 · waiting` : "";
   planned(state);
-  show(null);
 }
 
+// What a button came to stays to be read; only the loss of the server goes by itself.
+let isLost = false;
 async function keepFresh() {
   try {
     if (!document.hidden) await refresh();
+    if (isLost) show(null);
+    isLost = false;
   } catch (error) {
+    isLost = true;
     show(error);
   }
   setTimeout(keepFresh, 1500);

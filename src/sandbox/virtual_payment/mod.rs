@@ -221,3 +221,6 @@ impl VirtualPaymentSim {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

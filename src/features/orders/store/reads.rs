@@ -2,7 +2,7 @@
 
 use crate::base::ids::UserId;
 use crate::db::prelude::*;
-use crate::features::orders::model::{Kind, Method, Order, OrderId, PlanTerms, Status};
+use crate::features::orders::model::{Filter, Kind, Method, Order, OrderId, PlanTerms, Status};
 use crate::features::users::VipLevel;
 
 /// The order of this number, whoever's.
@@ -46,14 +46,6 @@ pub(in crate::features::orders) fn pending_of_user(
         params![user],
         |row| Ok(OrderId::from_stored(row.get(0)?)),
     )
-}
-
-/// Which orders a list shows.
-#[derive(Clone, Copy, Debug)]
-pub(in crate::features::orders) struct Filter {
-    pub(in crate::features::orders) user: UserId,
-    pub(in crate::features::orders) kind: Option<Kind>,
-    pub(in crate::features::orders) status: Option<Status>,
 }
 
 /// A part of a user's orders, newest first, behind `after`.
