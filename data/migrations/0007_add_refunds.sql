@@ -47,7 +47,6 @@ CREATE INDEX refunds_order_idx ON refunds (order_id, id);
 CREATE UNIQUE INDEX refunds_under_way_idx ON refunds (order_id) WHERE status = 'REFUNDING';
 CREATE INDEX refunds_look_idx ON refunds (next_look_at) WHERE next_look_at IS NOT NULL;
 CREATE INDEX refunds_accepted_idx ON refunds (accepted_at) WHERE accepted_at IS NOT NULL;
-CREATE INDEX refunds_created_idx ON refunds (created_at DESC, id DESC);
 
 -- One row per day and channel whose bill was asked for. `compared_at` is NULL until it was compared.
 CREATE TABLE bill_runs (

@@ -12,12 +12,13 @@ use serde_json::Value;
 use crate::support::{TestApp, command};
 
 /// Operations that anybody may call; all others name a security scheme.
-pub(crate) const PUBLIC: [&str; 8] = [
+pub(crate) const PUBLIC: [&str; 9] = [
     "announceImageJob",
     "checkPushUrl",
     "listPointsPacks",
     "listVipPlans",
     "notifyPayment",
+    "notifyRefund",
     "pushWechatEvent",
     "refreshToken",
     "wechatLogin",

@@ -89,7 +89,7 @@ async fn a_day_that_agrees_is_compared_once_its_bill_is_there() {
     t.restart();
     nightly(&t).await;
     assert_eq!((t.count(runs), open(&t).len()), (4, 0));
-    assert_eq!(t.count("SELECT COUNT(*) FROM money_checks WHERE wrong = 0"), 2);
+    assert_eq!(t.count("SELECT COUNT(*) FROM money_checks WHERE wrong = 0"), 3);
     t.assert_money_balances().await;
 }
 
@@ -230,6 +230,7 @@ async fn the_money_check_finds_what_is_wrong() {
     let (order, pack) =
         (month(&t, &alice).await, t.pay(&alice, json!({ "packId": "points_100" })).await);
     let refund = refund(&t, &pack, 500).await;
+    t.deliver_notifications().await;
     t.assert_money_balances().await;
     let app = t.app();
     let check = async || check_money(&app.db, &app.clock).await.unwrap();

@@ -16,6 +16,9 @@ use crate::features::orders::{OrderError, OrderId};
 use crate::features::points::PointsError;
 use crate::features::vip::VipError;
 
+/// How the numbers of refunds begin that have none, as far as is known.
+const FOUND: &str = "found-";
+
 /// What WeChat knows a refund by. Ours are 32 lower hexadecimal digits, which both channels take; those
 /// made in the merchant's console are what was typed there.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -33,6 +36,17 @@ impl RefundId {
         let is_possible =
             (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
         is_possible.then(|| Self(text.to_owned()))
+    }
+
+    /// For a refund of virtual payment of which only the order tells: `gone_back` fen of it are back. The
+    /// same again is the same refund.
+    pub fn found(order: &str, gone_back: i64) -> Self {
+        Self(format!("{FOUND}{order}-{gone_back}"))
+    }
+
+    /// Whether it is [`found`](Self::found), so that its notice may still come.
+    pub(super) fn is_found(&self) -> bool {
+        self.0.starts_with(FOUND)
     }
 
     /// As stored by us.

@@ -183,7 +183,7 @@ async fn of_virtual(
     // Its push was lost, and with it its number; this one is made of what is known, so that the same
     // repair again is the same refund.
     let told = ToldRefund {
-        number: RefundId::parse(&format!("found-{}-{theirs}", difference.order)),
+        number: Some(RefundId::found(&difference.order, theirs)),
         wechat_id: None,
         order: difference.order.clone(),
         amount: theirs.saturating_sub(ours),

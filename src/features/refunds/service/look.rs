@@ -41,7 +41,7 @@ async fn take(
     let now = app.clock.now();
     let (id, user, looks) = (refund.id.clone(), order.user, refund.looks);
     let problem = match &progress {
-        Progress::Stuck(why) => Some(why.clone()),
+        Progress::Stuck(why) | Progress::Failed(why) => Some(why.clone()),
         Progress::Unclear(why) if looks == NEAR_FULL_LOOKS => Some(why.clone()),
         _ => None,
     };

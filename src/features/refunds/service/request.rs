@@ -43,9 +43,9 @@ pub async fn request(app: &Arc<App>, wish: RefundWish) -> Result<Refund, RefundE
     };
     match tokio::time::timeout(PATIENCE, task).await {
         Ok(Ok(Ok(()))) => {}
-        // It stands in the table: the work takes it up.
+        // Whatever it was: the refund stands in the table, and the work takes it up.
         Ok(Ok(Err(err))) => tracing::warn!(refund.id = %id, error = %err, "a refund waits"),
-        Ok(Err(_)) => return Err(RefundError::CutShort),
+        Ok(Err(err)) => tracing::error!(refund.id = %id, error = %err, "a refund was cut short"),
         Err(_) => tracing::warn!(refund.id = %id, "WeChat does not answer to a refund in time"),
     }
     let found = app.db.read_inline("refunds.find", |tx| store::by_id(tx, &id))?;

@@ -176,8 +176,10 @@ fn decide(
                 return Ok((EventOutcome::Done, Touched::User(order.user)));
             }
             (RefundStatus::Refunding, ToldState::Failed) => {
-                book::fail(tx, &refund, &order, "WeChat tells that it failed", now)?;
-                return Ok((EventOutcome::Done, Touched::User(order.user)));
+                let why = "WeChat tells that the refund failed";
+                book::fail(tx, &refund, &order, why, now)?;
+                let outcome = EventOutcome::Flagged(why.to_owned());
+                return Ok((outcome, Touched::User(order.user)));
             }
             (RefundStatus::Refunding, ToldState::Abnormal) => {
                 let why = "ABNORMAL: the payer's account does not take it; \
@@ -221,6 +223,10 @@ fn record(
     if store::by_id(tx, &id)?.is_some() || is_known(tx, &order.id, told)? {
         return Ok((EventOutcome::Repeated, Touched::Nothing));
     }
+    if let (Some(wechat_id), Some(found)) = (&told.wechat_id, found_before(tx, &order.id, told)?) {
+        store::set_wechat_id(tx, &found.id, wechat_id)?;
+        return Ok((EventOutcome::Repeated, Touched::Nothing));
+    }
     let new = NewRefund {
         id: id.clone(),
         order: order.id.clone(),
@@ -248,6 +254,18 @@ fn is_known(tx: &Tx<'_>, order: &OrderId, told: &ToldRefund) -> Result<bool, Ref
         refund.wechat_id.as_deref() == Some(wechat_id) && refund.status != RefundStatus::Failed
     };
     Ok(store::of_order(tx, order)?.iter().any(is_same))
+}
+
+/// The refund that a repair found before its notice came, if it is this.
+fn found_before(
+    tx: &Tx<'_>,
+    order: &OrderId,
+    told: &ToldRefund,
+) -> Result<Option<Refund>, RefundError> {
+    let is_it = |refund: &Refund| {
+        refund.id.is_found() && refund.wechat_id.is_none() && refund.amount == told.amount
+    };
+    Ok(store::of_order(tx, order)?.into_iter().find(is_it))
 }
 
 fn as_order(err: RefundError) -> OrderError {
