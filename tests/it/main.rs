@@ -23,6 +23,8 @@ mod proxy;
 mod push;
 mod query_plans;
 mod sandbox_pay;
+mod reconciliation;
+mod refunds;
 mod settings;
 mod users;
 mod vip;
