@@ -51,6 +51,16 @@ pub(super) const ALL: &[Migration] = &[
         name: "add_gallery",
         sql: include_str!("../../data/migrations/0005_add_gallery.sql"),
     },
+    Migration {
+        version: 6,
+        name: "add_templates",
+        sql: include_str!("../../data/migrations/0006_add_templates.sql"),
+    },
+    Migration {
+        version: 7,
+        name: "add_statistics",
+        sql: include_str!("../../data/migrations/0007_add_statistics.sql"),
+    },
 ];
 
 /// Where a database file stands.

@@ -22,6 +22,8 @@ pub mod templates;
 
 pub mod favorites;
 
+pub mod stats;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,6 +32,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
+use crate::base::error_chain::error_chain;
 use crate::db::DbError;
 use crate::jobs::Periodic;
 
@@ -49,7 +52,9 @@ pub fn api(app: &Arc<App>) -> OpenApiService<impl OpenApi + 'static, ()> {
         generations::WebhookApi { app: Arc::clone(app) },
         proxy::ProxyApi { app: Arc::clone(app) },
         gallery::GalleryApi { app: Arc::clone(app) },
+        templates::TemplatesApi { app: Arc::clone(app) },
         favorites::FavoritesApi { app: Arc::clone(app) },
+        stats::StatsApi { app: Arc::clone(app) },
     );
     OpenApiService::new(apis, "dream-bff", env!("CARGO_PKG_VERSION"))
         .description(DESCRIPTION)
@@ -69,7 +74,20 @@ pub fn prepare(app: &App) -> Result<(), DbError> {
 /// Starts what the features do besides answering. It ends with `stop`; whoever waits for the tasks
 /// knows that it has.
 pub fn start(app: &Arc<App>, stop: &CancellationToken) -> JoinSet<()> {
-    generations::service::start(app, stop)
+    let mut tasks = generations::service::start(app, stop);
+    tasks.spawn(templates::service::keep_flushing(Arc::clone(app), stop.clone()));
+    tasks.spawn(stats::service::keep_flushing(Arc::clone(app), stop.clone()));
+    tasks
+}
+
+/// Writes down what is only in memory. To be called when the last request was answered.
+pub async fn finish(app: &App) {
+    if let Err(err) = templates::service::flush(app).await {
+        tracing::error!(problem = error_chain(&err), "the last uses of templates are lost");
+    }
+    if let Err(err) = stats::service::flush(app).await {
+        tracing::error!(problem = error_chain(&err), "who was active at the end is lost");
+    }
 }
 
 /// The periodic tasks of all features.
@@ -123,6 +141,11 @@ pub fn periodic() -> Vec<Periodic> {
             run: |app| {
                 Box::pin(async move { Ok(generations::service::look_for_late(&app).await?) })
             },
+        },
+        Periodic {
+            name: "stats.sweep",
+            every: Duration::from_secs(60),
+            run: |app| Box::pin(async move { Ok(stats::service::sweep(&app).await?) }),
         },
         Periodic {
             name: "limits.sweep",

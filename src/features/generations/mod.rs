@@ -19,4 +19,4 @@ pub mod service;
 mod store;
 
 pub use api::{GenerationsApi, WebhookApi};
-pub use model::{DeliveredPicture, Delivery, GenerationError, JobId, Status};
+pub use model::{DeliveredPicture, Delivery, GenerationError, JobId, Quota, Status};

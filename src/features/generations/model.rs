@@ -254,13 +254,16 @@ pub enum Delivery {
 
 /// What a user has used of his free pictures.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Quota {
-    pub(super) level: VipLevel,
-    pub(super) daily_limit: Option<i64>,
-    pub(super) today_used: i64,
+pub struct Quota {
+    /// The membership that counts now.
+    pub level: VipLevel,
+    pub daily_limit: Option<i64>,
+    /// Free ones of the calendar day in Asia/Shanghai.
+    pub today_used: i64,
     /// `None` is no limit.
-    pub(super) today_remaining: Option<i64>,
-    pub(super) total_generations: i64,
+    pub today_remaining: Option<i64>,
+    /// Jobs that ever succeeded.
+    pub total_generations: i64,
 }
 
 /// How long to wait before attempt number `attempts + 1`: the delay doubles from the first to the

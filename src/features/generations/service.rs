@@ -23,7 +23,7 @@ pub(super) use webhook::announced;
 
 pub use endings::end_overdue;
 pub use late::look_for_late;
-pub use reads::delivered_picture;
+pub use reads::{delivered_picture, quota_of};
 
 use self::engine::Engine;
 use super::model::{Claimed, Status, Terms};

@@ -9,14 +9,15 @@ use tokio_util::sync::CancellationToken;
 use super::engine::{Engine, Streaming, Watch};
 use crate::app::App;
 use crate::base::ids::UserId;
+use crate::base::time::UnixMillis;
 use crate::db::{DbError, Tx};
 use crate::features::generations::model::{
     DeliveredPicture, Delivery, Forecast, GenerationError, Job, JobId, Quota, Status,
 };
 use crate::features::generations::store;
 use crate::features::points::PointsError;
-use crate::features::settings;
-use crate::features::users;
+use crate::features::settings::{self, Settings};
+use crate::features::users::{self, StoredUser};
 use crate::http::PageQuery;
 
 /// A user's job, and where it stands in the queue.
@@ -165,19 +166,33 @@ pub(in crate::features::generations) fn quota(
 ) -> Result<Quota, GenerationError> {
     let now = app.clock.now();
     let settings = settings::service::current(app);
-    let day = now.shanghai_date().to_string();
     app.db.read_inline("generations.quota", |tx| {
         let found = users::service::find(tx, user)?;
-        let level = found.ok_or(GenerationError::Points(PointsError::NoSuchUser))?.level_at(now);
-        let may = level.entitlement(&settings.entitlements);
-        let used = store::quota::usage(tx, user, &day)?;
-        Ok(Quota {
-            level,
-            daily_limit: may.free_per_day.map(i64::from),
-            today_used: used.free_today,
-            today_remaining: used.free_left(may),
-            total_generations: store::quota::succeeded(tx, user)?,
-        })
+        let user = found.ok_or(GenerationError::Points(PointsError::NoSuchUser))?;
+        quota_of(tx, &settings, &user, now)
+    })
+}
+
+/// The same within a transaction.
+///
+/// # Errors
+/// What the database fails with.
+pub fn quota_of(
+    tx: &Tx<'_>,
+    settings: &Settings,
+    user: &StoredUser,
+    now: UnixMillis,
+) -> Result<Quota, GenerationError> {
+    let day = now.shanghai_date().to_string();
+    let level = user.level_at(now);
+    let may = level.entitlement(&settings.entitlements);
+    let used = store::quota::usage(tx, user.id, &day)?;
+    Ok(Quota {
+        level,
+        daily_limit: may.free_per_day.map(i64::from),
+        today_used: used.free_today,
+        today_remaining: used.free_left(may),
+        total_generations: store::quota::succeeded(tx, user.id)?,
     })
 }
 
