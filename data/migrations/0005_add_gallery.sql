@@ -173,10 +173,12 @@ CREATE VIRTUAL TABLE gallery_search USING fts5 (
   terms, content = '', contentless_delete = 1, detail = 'none', tokenize = "ascii tokenchars ':_'"
 );
 
--- The same for what was here before, by and large: every character and every pair of neighbours.
+-- The same for what was here before, by and large: every character, every pair of neighbours, and words
+-- between spaces and the usual signs.
 INSERT INTO gallery_search (rowid, terms)
 SELECT g.seq,
-       g.prompt || ' c:' || g.category_id || COALESCE(' a:' || g.author_id, '') || ' ' || COALESCE((
+       replace(replace(replace(g.prompt, '，', ' '), '。', ' '), '、', ' ')
+         || ' c:' || g.category_id || COALESCE(' a:' || g.author_id, '') || ' ' || COALESCE((
          WITH RECURSIVE place (at) AS (
            SELECT 1 UNION ALL SELECT at + 1 FROM place WHERE at < length(g.prompt)
          )

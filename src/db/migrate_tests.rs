@@ -260,20 +260,6 @@ fn the_lists_are_read_from_an_index_in_order() {
     let (_site, conn) = core();
     let newest = "ORDER BY created_at DESC, id DESC LIMIT 20";
     for (list, index) in [
-        (format!("SELECT * FROM gallery_images WHERE status = 'APPROVED' {newest}"), "status_idx"),
-        (
-            format!(
-                "SELECT * FROM gallery_images WHERE status = 'APPROVED' AND category_id = 'x' {newest}"
-            ),
-            "category_idx",
-        ),
-        (format!("SELECT * FROM gallery_images WHERE author_id = 1 {newest}"), "author_idx"),
-        (
-            "SELECT * FROM gallery_images WHERE status = 'APPROVED'
-              ORDER BY likes DESC, created_at DESC, id DESC LIMIT 20"
-                .to_owned(),
-            "hot_idx",
-        ),
         (format!("SELECT * FROM favorites WHERE user_id = 1 {newest}"), "user_idx"),
         (format!("SELECT * FROM orders WHERE user_id = 1 {newest}"), "user_created_idx"),
         (format!("SELECT * FROM points_transactions WHERE user_id = 1 {newest}"), "user_idx"),
@@ -290,5 +276,43 @@ fn the_lists_are_read_from_an_index_in_order() {
             statement.query_map([], |row| row.get(3)).unwrap().map(Result::unwrap).collect();
         let plan = plan.join("; ");
         assert!(plan.contains(index) && !plan.contains("TEMP B-TREE"), "{list}: {plan}");
+    }
+}
+
+#[test]
+fn pictures_of_before_the_gallery_keep_their_place_and_are_found() {
+    let site = Site::new();
+    let before = ALL.iter().position(|migration| migration.name == "add_gallery").unwrap();
+    site.apply(&ALL[..before]).unwrap();
+    site.sql(
+        "INSERT INTO users (id, openid, created_at, updated_at) VALUES (7, 'o', 0, 0);
+         INSERT INTO gallery_images (id, image_url, thumbnail_url, width, height, prompt,
+             category_id, author_id, likes, status, created_at, updated_at)
+         VALUES (1, 'a', 'b', 1, 1, '水墨山水画，Ink', 'landscape', 7, 3, 'APPROVED', 20, 20),
+                (2, 'a', 'b', 1, 1, '城市', 'portrait', NULL, 0, 'APPROVED', 10, 10),
+                (3, 'a', 'b', 1, 1, '山水', 'portrait', 7, 0, 'PENDING', 30, 30);
+         INSERT INTO favorites (user_id, type, resource_id, created_at)
+         VALUES (7, 'image', '1', 0), (7, 'image', '2', 0), (7, 'prompt', 'x', 0);",
+    )
+    .unwrap();
+    site.apply(ALL).unwrap();
+    let conn = Connection::open(&site.settings.path).unwrap();
+    let text = |sql: &str| -> String { conn.query_row(sql, [], |row| row.get(0)).unwrap() };
+    let places = "SELECT group_concat(id || ':' || COALESCE(seq, '-') || ':' || base_likes)
+                    FROM (SELECT * FROM gallery_images ORDER BY id)";
+    assert_eq!(text(places), "1:2:3,2:1:0,3:-:0");
+    assert_eq!(text("SELECT seq || ':' || published_at FROM gallery_sequence"), "2:20");
+    let counts = "SELECT group_concat(author_id || category_id || images)
+                    FROM (SELECT * FROM gallery_counts ORDER BY author_id, category_id)";
+    assert_eq!(text(counts), "0landscape1,0portrait1,7landscape1");
+    let kept = "SELECT group_concat(type || favorites) FROM favorite_counts";
+    assert_eq!(text(kept), "image2,prompt1");
+    for (words, found) in
+        [("山水", "2"), ("画", "2"), ("ink", "2"), ("c:landscape", "2"), ("a:7", "2"), ("城", "1")]
+    {
+        let sql = format!(
+            "SELECT group_concat(rowid) FROM gallery_search WHERE gallery_search MATCH '\"{words}\"'"
+        );
+        assert_eq!(text(&sql), found, "{words}");
     }
 }
