@@ -162,7 +162,8 @@ fn fill_templates(db: &Db, seed: u64, wanted: u32) -> Result<Vec<String>, DbErro
         Ok::<_, DbError>((store::template_ids(tx)?, store::originals(tx, ORIGINALS)?))
     })?;
     let missing = wanted.saturating_sub(u32::try_from(had.len()).unwrap_or(u32::MAX));
-    let rows = templates::variations(seed, &originals, last, missing).into_iter();
+    let taken = had.into_iter().collect();
+    let rows = templates::variations(seed, &originals, &taken, last, missing).into_iter();
     write_all(db, "seed.templates", rows, store::insert_template)?;
     db.read_inline("seed.templates", store::template_ids)
 }

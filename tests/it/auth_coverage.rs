@@ -25,7 +25,7 @@ enum Access {
     Shared,
 }
 
-const OPERATIONS: [(&str, Access); 40] = [
+const OPERATIONS: [(&str, Access); 48] = [
     ("addFavorite", Access::User),
     ("announceImageJob", Access::Public),
     ("cancelJob", Access::Owner),
@@ -38,9 +38,14 @@ const OPERATIONS: [(&str, Access); 40] = [
     ("generateImages", Access::User),
     ("getGalleryImage", Access::Optional),
     ("getJob", Access::Owner),
+    ("getGlobalStats", Access::Public),
     ("getJobQuota", Access::User),
     ("getMe", Access::User),
+    ("getMyStats", Access::User),
+    ("getParamTemplate", Access::Public),
     ("getPointsBalance", Access::User),
+    ("getPromptTemplate", Access::Public),
+    ("getStatsOverview", Access::User),
     ("getUserInfo", Access::User),
     ("likeGalleryImage", Access::Shared),
     ("listFavorites", Access::User),
@@ -49,8 +54,10 @@ const OPERATIONS: [(&str, Access); 40] = [
     ("listJobs", Access::User),
     ("listMyGalleryImages", Access::User),
     ("listMyInvites", Access::User),
+    ("listParamTemplates", Access::Public),
     ("listPointsPacks", Access::Public),
     ("listPointsTransactions", Access::User),
+    ("listPromptTemplates", Access::Public),
     ("logout", Access::User),
     ("logoutAll", Access::User),
     ("proxyCancelJob", Access::Owner),
@@ -65,6 +72,7 @@ const OPERATIONS: [(&str, Access); 40] = [
     ("submitJob", Access::User),
     ("unlikeGalleryImage", Access::Shared),
     ("uploadImage", Access::User),
+    ("usePromptTemplate", Access::Shared),
     ("wechatLogin", Access::Public),
 ];
 
@@ -249,7 +257,10 @@ async fn what_is_public_needs_no_token() {
     let t = TestApp::start().await;
     for operation in operations(&t).await {
         if access(&operation) == Access::Public {
-            let answer = t.call(method(&operation), &operation.path).bytes("{}").await;
+            let thing =
+                if operation.path.contains("/params/") { "quick-preview" } else { "guofeng-ink" };
+            let path = path_with(&operation, thing);
+            let answer = t.call(method(&operation), &path).bytes("{}").await;
             if operation.method == "GET" {
                 answer.ok();
             } else if operation.id == "announceImageJob" {

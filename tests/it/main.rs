@@ -19,4 +19,6 @@ mod process;
 mod proxy;
 mod query_plans;
 mod settings;
+mod stats;
+mod templates;
 mod users;

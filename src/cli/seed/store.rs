@@ -68,11 +68,8 @@ pub(super) fn originals(tx: &Tx<'_>, most: u32) -> Result<(Vec<Original>, u32), 
             })
         },
     )?;
-    let last = tx.query_one(
-        "SELECT COALESCE(MAX(sort), 0) FROM prompt_templates",
-        [],
-        |row| row.get(0),
-    )?;
+    let last =
+        tx.query_one("SELECT COALESCE(MAX(sort), 0) FROM prompt_templates", [], |row| row.get(0))?;
     Ok((originals, last))
 }
 
@@ -132,13 +129,12 @@ pub(super) fn insert_image(tx: &Tx<'_>, image: &DemoImage) -> Result<i64, DbErro
     )
 }
 
-/// A prompt template; says how many were added, none when its id is taken.
+/// A prompt template.
 pub(super) fn insert_template(tx: &Tx<'_>, template: &DemoTemplate) -> Result<usize, DbError> {
     tx.execute(
         "INSERT INTO prompt_templates
            (template_id, title, description, prompt, category, usage_count, sort, created_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
-         ON CONFLICT (template_id) DO NOTHING",
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
         params![
             template.id,
             template.title,

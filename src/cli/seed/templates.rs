@@ -1,6 +1,8 @@
 //! The prompt templates of the demo: those that every database begins with, and beyond them variations
 //! of the same in another light or season.
 
+use std::collections::HashSet;
+
 use super::dice::{Dice, Window};
 use crate::base::time::UnixMillis;
 
@@ -49,15 +51,18 @@ pub(super) struct Original {
     pub(super) category: String,
 }
 
-/// The first `count` variations of `originals`, round by round; none without originals. They come
-/// behind the place `last`.
+/// The first `count` variations of `originals` whose ids are not taken, round by round; none without
+/// originals. They come behind the place `last`.
 pub(super) fn variations(
     seed: u64,
     originals: &[Original],
+    taken: &HashSet<String>,
     last: u32,
     count: u32,
 ) -> Vec<DemoTemplate> {
     let rounds = (0..).flat_map(|round| originals.iter().map(move |original| (round, original)));
+    let rounds =
+        rounds.filter(|(round, original)| !taken.contains(&variation_id(*round, original)));
     if originals.is_empty() {
         return Vec::new();
     }
@@ -76,15 +81,19 @@ pub(super) fn variations(
         .collect()
 }
 
+fn variation_id(round: usize, original: &Original) -> String {
+    format!("{}-{}", original.id, round + 2)
+}
+
 fn variation(round: usize, original: &Original) -> DemoTemplate {
-    let Original { id, title, description, prompt, category } = original;
+    let Original { title, description, prompt, category, .. } = original;
     let (name, addition) = VARIATIONS[round % VARIATIONS.len()];
     let again = match round / VARIATIONS.len() {
         0 => String::new(),
         times => format!(" {}", times + 1),
     };
     DemoTemplate {
-        id: format!("{id}-{}", round + 2),
+        id: variation_id(round, original),
         title: format!("{title}·{name}{again}"),
         description: description.clone(),
         prompt: format!("{prompt}；{addition}"),
@@ -97,8 +106,6 @@ fn variation(round: usize, original: &Original) -> DemoTemplate {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashSet;
-
     use super::*;
 
     fn originals() -> Vec<Original> {
@@ -112,18 +119,28 @@ mod tests {
         (0..30).map(one).collect()
     }
 
+    fn some(count: u32) -> Vec<DemoTemplate> {
+        variations(42, &originals(), &HashSet::new(), 30, count)
+    }
+
+    #[test]
+    fn an_id_that_is_taken_is_passed_over() {
+        let taken = HashSet::from(["template-1-2".to_owned()]);
+        let all = variations(42, &originals(), &taken, 30, 2);
+        assert_eq!([&all[0].id, &all[1].id], ["template-0-2", "template-2-2"]);
+    }
+
     #[test]
     fn few_are_the_first_of_many() {
-        assert_eq!(variations(42, &originals(), 30, 0), []);
-        assert_eq!(variations(42, &[], 0, 5), []);
-        let (few, many) =
-            (variations(42, &originals(), 30, 5), variations(42, &originals(), 30, 200));
+        assert_eq!(some(0), []);
+        assert_eq!(variations(42, &[], &HashSet::new(), 0, 5), []);
+        let (few, many) = (some(5), some(200));
         assert!(few.iter().zip(&many).all(|(a, b)| (&a.id, &a.prompt) == (&b.id, &b.prompt)));
     }
 
     #[test]
     fn variations_differ_in_id_title_and_prompt() {
-        let all = variations(42, &originals(), 30, 970);
+        let all = some(970);
         let ids: HashSet<&str> = all.iter().map(|t| t.id.as_str()).collect();
         let titles: HashSet<&str> = all.iter().map(|t| t.title.as_str()).collect();
         assert_eq!((ids.len(), titles.len()), (970, 970));

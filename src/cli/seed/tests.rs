@@ -153,6 +153,12 @@ fn other_users_and_templates_stay_and_templates_are_filled_up() {
             "INSERT INTO prompt_templates (template_id, title, prompt, category, created_at)
              VALUES ('mine', 'mine', 'mine', 'mine', 1)",
             [],
+        )?;
+        // An id that a variation would have is passed over.
+        tx.execute(
+            "UPDATE prompt_templates SET template_id = 'portrait-rembrandt-2'
+              WHERE template_id = 'poster-sci-fi'",
+            [],
         )
     })
     .unwrap_or_else(|err: DbError| panic!("{err:?}"));

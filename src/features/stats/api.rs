@@ -173,12 +173,7 @@ impl StatsApi {
     /// Who am I, with my counts
     ///
     /// The answer of `GET /users/me` as `user`, with `stats` in it.
-    #[oai(
-        path = "/auth/userinfo",
-        method = "get",
-        operation_id = "getUserInfo",
-        tag = "Tag::Auth"
-    )]
+    #[oai(path = "/auth/userinfo", method = "get", operation_id = "getUserInfo", tag = "Tag::Auth")]
     async fn user_info(&self, user: UserAuth) -> Result<Json<UserInfoResponse>, ApiError> {
         let personal = service::personal(&self.app, user.id())?;
         Ok(Json(UserInfoResponse::at(&personal, self.app.clock.now())))

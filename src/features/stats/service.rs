@@ -155,3 +155,6 @@ pub async fn sweep(app: &App) -> Result<(), StatsError> {
     forgotten?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

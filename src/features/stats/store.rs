@@ -26,11 +26,7 @@ pub(super) fn totals(tx: &Tx<'_>, user: UserId) -> Result<JobTotals, DbError> {
 }
 
 /// A user's succeeded jobs of this week and month: some forty rows at the most.
-pub(super) fn recent(
-    tx: &Tx<'_>,
-    user: UserId,
-    calendar: &Calendar,
-) -> Result<Recent, DbError> {
+pub(super) fn recent(tx: &Tx<'_>, user: UserId, calendar: &Calendar) -> Result<Recent, DbError> {
     let Calendar { week, month, .. } = calendar;
     tx.query_one(
         "SELECT COALESCE(SUM(CASE WHEN day >= ?2 THEN succeeded END), 0),

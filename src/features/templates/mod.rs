@@ -16,4 +16,6 @@ pub mod service;
 mod store;
 
 pub use api::{PromptTemplate, TemplateCovers, TemplatesApi};
-pub use model::{ImportMode, MAX_TEMPLATES, Param, Template, TemplateDraft, TemplateError, TemplateFile};
+pub use model::{
+    ImportMode, MAX_TEMPLATES, Param, Template, TemplateDraft, TemplateError, TemplateFile,
+};

@@ -6,12 +6,10 @@ mod usage;
 
 use std::sync::{Arc, OnceLock};
 
-pub use admin::{
-    create, delete, delete_param, export, import, put_param, reorder, update,
-};
+pub use admin::{create, delete, delete_param, export, import, put_param, reorder, update};
 pub(super) use covers::{cover, cover_url};
-pub use usage::{flush, keep_flushing};
 pub(super) use usage::used;
+pub use usage::{flush, keep_flushing};
 
 use self::usage::Usage;
 use super::model::{Filter, Param, Template, TemplateError};

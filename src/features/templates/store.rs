@@ -51,14 +51,10 @@ pub(super) fn all(tx: &Tx<'_>) -> Result<Vec<Template>, DbError> {
 
 /// How many there are, and the place behind the last.
 pub(super) fn extent(tx: &Tx<'_>) -> Result<(usize, i64), DbError> {
-    tx.query_one(
-        "SELECT COUNT(*), COALESCE(MAX(sort), 0) + 1 FROM prompt_templates",
-        [],
-        |row| {
-            let count: i64 = row.get(0)?;
-            Ok((usize::try_from(count).unwrap_or(usize::MAX), row.get(1)?))
-        },
-    )
+    tx.query_one("SELECT COUNT(*), COALESCE(MAX(sort), 0) + 1 FROM prompt_templates", [], |row| {
+        let count: i64 = row.get(0)?;
+        Ok((usize::try_from(count).unwrap_or(usize::MAX), row.get(1)?))
+    })
 }
 
 /// How often a template was used, so far as it is written.
@@ -140,8 +136,7 @@ pub(super) fn set_sort(tx: &Tx<'_>, id: &str, sort: i64) -> Result<bool, DbError
 
 /// Removes a template; `false` when there is none.
 pub(super) fn delete(tx: &Tx<'_>, id: &str) -> Result<bool, DbError> {
-    let deleted =
-        tx.execute("DELETE FROM prompt_templates WHERE template_id = ?1", params![id])?;
+    let deleted = tx.execute("DELETE FROM prompt_templates WHERE template_id = ?1", params![id])?;
     Ok(deleted == 1)
 }
 

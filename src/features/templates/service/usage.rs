@@ -121,7 +121,10 @@ pub async fn flush(app: &App) -> Result<(), TemplateError> {
 pub async fn keep_flushing(app: Arc<App>, stop: CancellationToken) {
     while stop.run_until_cancelled(tokio::time::sleep(EVERY)).await.is_some() {
         if let Err(err) = flush(&app).await {
-            tracing::warn!(problem = error_chain(&err), "the uses of templates are not written yet");
+            tracing::warn!(
+                problem = error_chain(&err),
+                "the uses of templates are not written yet"
+            );
         }
     }
 }
