@@ -12,8 +12,9 @@ use serde_json::Value;
 use crate::support::{TestApp, command};
 
 /// Operations that anybody may call; all others name a security scheme.
-pub(crate) const PUBLIC: [&str; 10] = [
+pub(crate) const PUBLIC: &[&str] = &[
     "announceImageJob",
+    "checkPushUrl",
     "getGlobalStats",
     "getParamTemplate",
     "getPromptTemplate",
@@ -21,6 +22,9 @@ pub(crate) const PUBLIC: [&str; 10] = [
     "listParamTemplates",
     "listPointsPacks",
     "listPromptTemplates",
+    "listVipPlans",
+    "notifyPayment",
+    "pushWechatEvent",
     "refreshToken",
     "wechatLogin",
 ];
