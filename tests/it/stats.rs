@@ -134,6 +134,7 @@ async fn weeks_and_months_are_those_of_shanghai() {
     t.clock.advance(DAY);
     assert_eq!(recent(&alice).await, (2, 0, 1));
     t.clock.advance(28 * DAY);
+    let alice = t.log_in("alice").await;
     assert_eq!(recent(&alice).await, (2, 0, 0));
     assert_counters(&t).await;
 }
