@@ -105,7 +105,9 @@ fn without_points_nothing_is_booked() {
     let (_dir, db) = fresh(0);
     run(&db, &SeedOptions { balance: 0, images: 0, templates: 0, ..small() }, BASE).unwrap();
     assert_eq!(number(&db, "SELECT COUNT(*) FROM points_transactions"), 0);
-    assert_eq!(number(&db, "SELECT COUNT(*) FROM favorites"), 0);
+    assert_eq!(number(&db, "SELECT COUNT(*) FROM favorites WHERE type = 'image'"), 0);
+    // What a database begins with stays.
+    assert_eq!(number(&db, "SELECT COUNT(*) FROM prompt_templates"), 30);
 }
 
 #[test]

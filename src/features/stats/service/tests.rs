@@ -111,9 +111,9 @@ fn happen(tx: &Tx<'_>, event: &Event, number: usize, now: i64) -> Result<usize, 
             params![user, kind, amount, now],
         ),
         Event::Order(user, amount) => tx.execute(
-            "INSERT INTO orders (order_id, user_id, kind, product_name, method, amount, expires_at,
-                                 created_at, updated_at)
-             VALUES (?1, ?2, 'POINTS', 'x', 'wechat', ?3, 0, ?4, ?4)",
+            "INSERT INTO orders (order_id, user_id, kind, product, product_name, method, amount,
+                                 expires_at, created_at, updated_at)
+             VALUES (?1, ?2, 'POINTS', ?1, 'x', 'wechat', ?3, 0, ?4, ?4)",
             params![format!("{number:020}"), user, amount, now],
         ),
         Event::Pay(order) => tx.execute(
