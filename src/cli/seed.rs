@@ -134,7 +134,12 @@ pub fn run(db: &Db, options: &SeedOptions, media_base: &str) -> Result<SeedRepor
     let user_ids: Vec<UserId> = write_all(db, "seed.users", rows, store::insert_user)?;
 
     let rows = (0..images).map(|n| content::image(seed, n, images, &user_ids, media_base));
-    let image_ids = write_all(db, "seed.images", rows, store::insert_image)?;
+    let placed = write_all(db, "seed.images", rows, store::insert_image)?;
+    let rows = (0..images)
+        .zip(&placed)
+        .map(|(n, image)| (image.seq, content::image(seed, n, images, &user_ids, media_base)));
+    write_all(db, "seed.search", rows, store::insert_search)?;
+    let image_ids: Vec<i64> = placed.iter().map(|image| image.id).collect();
 
     let template_ids = fill_templates(db, seed, templates)?;
 

@@ -22,6 +22,7 @@ mod process;
 mod proxy;
 mod push;
 mod query_plans;
+mod sandbox_pay;
 mod settings;
 mod stats;
 mod templates;

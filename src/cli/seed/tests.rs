@@ -75,6 +75,12 @@ fn there_is_exactly_what_was_asked_for() {
     assert_eq!(number(&db, "SELECT COUNT(*) FROM users"), 150);
     let public = "SELECT COUNT(*) FROM gallery_images WHERE status = 'APPROVED'";
     assert_eq!(number(&db, public), 3_000);
+    assert_eq!(number(&db, "SELECT COUNT(*) FROM gallery_search"), 3_000);
+    let counted = "SELECT SUM(images) FROM gallery_counts WHERE author_id = 0";
+    assert_eq!(number(&db, counted), 3_000);
+    let found = "SELECT COUNT(*) FROM gallery_search WHERE gallery_search MATCH '\"c:portrait\"'";
+    let there = "SELECT COUNT(*) FROM gallery_images WHERE category_id = 'portrait'";
+    assert_eq!(number(&db, found), number(&db, there));
     assert_eq!(number(&db, "SELECT COUNT(*) FROM prompt_templates"), 45);
     let favorites = i64::try_from(report.favorites).unwrap();
     assert_eq!(number(&db, "SELECT COUNT(*) FROM favorites"), favorites);
