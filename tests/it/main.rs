@@ -26,6 +26,8 @@ mod sandbox_pay;
 mod reconciliation;
 mod refunds;
 mod settings;
+mod stats;
+mod templates;
 mod users;
 mod vip;
 mod weixin;

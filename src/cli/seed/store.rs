@@ -5,7 +5,7 @@
 //! here too, above all that a balance is what the ledger says.
 
 use super::content::{DemoImage, DemoUser, Kept};
-use super::templates::DemoTemplate;
+use super::templates::{DemoTemplate, Original};
 use crate::base::ids::UserId;
 use crate::base::time::UnixMillis;
 use crate::db::prelude::*;
@@ -53,9 +53,32 @@ pub(super) fn count_seeded_users(tx: &Tx<'_>) -> Result<i64, DbError> {
     )
 }
 
-/// All templates, whoever made them.
-pub(super) fn count_templates(tx: &Tx<'_>) -> Result<u32, DbError> {
-    tx.query_one("SELECT COUNT(*) FROM prompt_templates", [], |row| row.get(0))
+/// The ids of all templates, whoever made them.
+pub(super) fn template_ids(tx: &Tx<'_>) -> Result<Vec<String>, DbError> {
+    tx.query_all("SELECT template_id FROM prompt_templates ORDER BY sort, template_id", [], |row| {
+        row.get(0)
+    })
+}
+
+/// The first templates of the list, and the last place in it.
+pub(super) fn originals(tx: &Tx<'_>, most: u32) -> Result<(Vec<Original>, u32), DbError> {
+    let originals = tx.query_all(
+        "SELECT template_id, title, description, prompt, category FROM prompt_templates
+          ORDER BY sort, created_at DESC, template_id LIMIT ?1",
+        params![most],
+        |row| {
+            Ok(Original {
+                id: row.get(0)?,
+                title: row.get(1)?,
+                description: row.get(2)?,
+                prompt: row.get(3)?,
+                category: row.get(4)?,
+            })
+        },
+    )?;
+    let last =
+        tx.query_one("SELECT COALESCE(MAX(sort), 0) FROM prompt_templates", [], |row| row.get(0))?;
+    Ok((originals, last))
 }
 
 /// A user, and the ledger row that its balance comes from.
@@ -121,27 +144,22 @@ pub(super) fn insert_search(tx: &Tx<'_>, (seq, image): &(i64, DemoImage)) -> Res
 }
 
 /// A prompt template.
-pub(super) fn insert_template(tx: &Tx<'_>, template: &DemoTemplate) -> Result<String, DbError> {
+pub(super) fn insert_template(tx: &Tx<'_>, template: &DemoTemplate) -> Result<usize, DbError> {
     tx.execute(
         "INSERT INTO prompt_templates
-           (template_id, title, description, prompt, category, thumbnail_url, preview_images,
-            usage_count, is_hot, sort, created_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+           (template_id, title, description, prompt, category, usage_count, sort, created_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
         params![
             template.id,
             template.title,
             template.description,
             template.prompt,
             template.category,
-            template.thumbnail_url,
-            template.preview_images,
             template.usage_count,
-            template.is_hot,
             template.sort,
             template.created_at
         ],
-    )?;
-    Ok(template.id.clone())
+    )
 }
 
 /// A favorite.
