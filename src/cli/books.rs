@@ -1,4 +1,5 @@
-//! `books`: checks every user's balance against his ledger.
+//! `books`: checks every user's balance against his ledger, and payments, memberships and refunds
+//! against each other.
 
 use std::error::Error;
 
@@ -9,11 +10,16 @@ use crate::base::clock::Clock;
 use crate::db::{Db, DbSettings, migration_status};
 use crate::features::points::BooksReport;
 use crate::features::points::service::books::check_books;
+use crate::features::reconciliation::MoneyReport;
+use crate::features::reconciliation::service::money::check_money;
 
-/// The books of some users do not balance. What is wrong was printed.
+/// Something does not balance. What is wrong was printed.
 #[derive(Debug, thiserror::Error)]
-#[error("the books of {0} users do not balance")]
-struct Unbalanced(i64);
+#[error("the books do not balance: {users} users are wrong, and {money} payments or refunds")]
+struct Unbalanced {
+    users: i64,
+    money: i64,
+}
 
 /// The database is not one that this program can check.
 #[derive(Debug, thiserror::Error)]
@@ -40,20 +46,25 @@ pub(super) fn run(args: &BooksArgs) -> Result<(), Box<dyn Error>> {
     let clock = Clock::system();
     let db = Db::open(DbSettings::new(path, args.storage.backups_dir()), &clock)?;
     let runtime = Builder::new_current_thread().enable_all().build()?;
-    let report = runtime.block_on(check_books(&db, &clock));
+    let reports: Result<_, Box<dyn Error>> = runtime
+        .block_on(async { Ok((check_books(&db, &clock).await?, check_money(&db, &clock).await?)) });
     db.close();
-    print(&report?)
+    let (points, money) = reports?;
+    print(&points, &money)
 }
 
 #[expect(clippy::print_stdout, reason = "this is the output")]
-fn print(report: &BooksReport) -> Result<(), Box<dyn Error>> {
-    for difference in &report.differences {
+fn print(points: &BooksReport, money: &MoneyReport) -> Result<(), Box<dyn Error>> {
+    for difference in &points.differences {
         println!("{difference}");
     }
-    if report.is_balanced() {
-        println!("the books of all {} users balance", report.users);
-        Ok(())
-    } else {
-        Err(Unbalanced(report.wrong_users).into())
+    for finding in &money.findings {
+        println!("{finding}");
     }
+    if !(points.is_balanced() && money.is_balanced()) {
+        return Err(Unbalanced { users: points.wrong_users, money: money.wrong }.into());
+    }
+    println!("the books of all {} users balance", points.users);
+    println!("the books of all {} paid orders balance", money.orders);
+    Ok(())
 }

@@ -24,6 +24,10 @@ pub mod proxy;
 pub mod orders;
 pub mod payments;
 
+pub mod refunds;
+
+pub mod reconciliation;
+
 pub mod gallery;
 
 pub mod templates;
@@ -71,7 +75,10 @@ pub fn api(app: &Arc<App>) -> OpenApiService<impl OpenApi + 'static, ()> {
     let money = (
         orders::OrdersApi { app: Arc::clone(app) },
         orders::PurchaseApi { app: Arc::clone(app) },
-        payments::PaymentsApi { app: Arc::clone(app) },
+        (
+            payments::PaymentsApi { app: Arc::clone(app) },
+            refunds::RefundsApi { app: Arc::clone(app) },
+        ),
         push::PushApi { app: Arc::clone(app) },
     );
     let apis = (people, images, money);
@@ -174,6 +181,16 @@ pub fn periodic() -> Vec<Periodic> {
             name: "payments.shipping",
             every: Duration::from_secs(5),
             run: |app| Box::pin(async move { Ok(orders::service::report_shipping(&app).await?) }),
+        },
+        Periodic {
+            name: "refunds.work",
+            every: Duration::from_secs(5),
+            run: |app| Box::pin(async move { Ok(refunds::service::work(&app).await?) }),
+        },
+        Periodic {
+            name: "reconciliation.nightly",
+            every: Duration::from_secs(600),
+            run: |app| Box::pin(async move { Ok(reconciliation::service::nightly(&app).await?) }),
         },
         Periodic {
             name: "payments.sweep",

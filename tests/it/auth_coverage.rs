@@ -62,6 +62,7 @@ const OPERATIONS: &[(&str, Access)] = &[
     ("logout", Access::User),
     ("logoutAll", Access::User),
     ("notifyPayment", Access::Public),
+    ("notifyRefund", Access::Public),
     ("payOrder", Access::Owner),
     ("placeOrder", Access::User),
     ("proxyCancelJob", Access::Owner),
@@ -271,7 +272,7 @@ async fn what_is_public_needs_no_token() {
         if access(&operation) == Access::Public {
             let answer = t.call(method(&operation), &operation.path).bytes("{}").await;
             let is_signed = ["announceImageJob", "checkPushUrl", "pushWechatEvent"];
-            if operation.id == "notifyPayment" {
+            if ["notifyPayment", "notifyRefund"].contains(&&*operation.id) {
                 // Likewise, and WeChat Pay reads another shape.
                 assert_eq!((answer.status, &answer.json()["code"]), (401, &json!("FAIL")));
             } else if is_signed.contains(&&*operation.id) {

@@ -22,6 +22,8 @@ mod process;
 mod proxy;
 mod push;
 mod query_plans;
+mod reconciliation;
+mod refunds;
 mod settings;
 mod users;
 mod vip;

@@ -19,6 +19,7 @@ pub(crate) const PUBLIC: &[&str] = &[
     "listPointsPacks",
     "listVipPlans",
     "notifyPayment",
+    "notifyRefund",
     "pushWechatEvent",
     "refreshToken",
     "wechatLogin",

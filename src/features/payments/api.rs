@@ -14,7 +14,7 @@ use crate::http::{ApiError, Tag};
 
 /// What WeChat Pay reads of a refusal.
 #[derive(Debug, Object)]
-struct NotifyProblem {
+pub struct NotifyProblem {
     /// `FAIL`.
     code: String,
     message: String,
@@ -22,7 +22,7 @@ struct NotifyProblem {
 
 /// The answer to a notification. The status decides whether it is repeated.
 #[derive(Debug, ApiResponse)]
-enum NotifyAnswer {
+pub enum NotifyAnswer {
     /// Genuine, and stored for somebody to look at: it does not fit an order of ours.
     #[oai(status = 200)]
     Flagged,
@@ -41,6 +41,28 @@ fn problem() -> Json<NotifyProblem> {
     Json(NotifyProblem { code: "FAIL".to_owned(), message: "失败".to_owned() })
 }
 
+impl From<Result<Notified, PaymentError>> for NotifyAnswer {
+    fn from(notified: Result<Notified, PaymentError>) -> Self {
+        match notified {
+            Ok(Notified::Taken) => Self::Taken,
+            Ok(Notified::Flagged) => Self::Flagged,
+            Err(err @ (PaymentError::Refused(_) | PaymentError::NotConfigured)) => {
+                tracing::info!(error = error_chain(&err), "a notification is refused");
+                Self::Refused(problem())
+            }
+            Err(
+                err @ (PaymentError::NotNow(_)
+                | PaymentError::Order(_)
+                | PaymentError::Db(_)
+                | PaymentError::CutShort),
+            ) => {
+                tracing::error!(error = error_chain(&err), "a notification could not be processed");
+                Self::Failed(problem())
+            }
+        }
+    }
+}
+
 /// Called by WeChat Pay.
 pub struct PaymentsApi {
     pub app: Arc<App>,
@@ -54,24 +76,7 @@ impl PaymentsApi {
     /// it is, of any content type, up to 64 KB.
     #[oai(path = "/notify", method = "post", operation_id = "notifyPayment")]
     async fn notify(&self, req: &Request, body: Vec<u8>) -> Result<NotifyAnswer, ApiError> {
-        let answer = match service::notified(&self.app, req.headers(), &body).await {
-            Ok(Notified::Taken) => NotifyAnswer::Taken,
-            Ok(Notified::Flagged) => NotifyAnswer::Flagged,
-            Err(err @ (PaymentError::Refused(_) | PaymentError::NotConfigured)) => {
-                tracing::info!(error = error_chain(&err), "a notification is refused");
-                NotifyAnswer::Refused(problem())
-            }
-            Err(
-                err @ (PaymentError::NotNow(_)
-                | PaymentError::Order(_)
-                | PaymentError::Db(_)
-                | PaymentError::CutShort),
-            ) => {
-                tracing::error!(error = error_chain(&err), "a notification could not be processed");
-                NotifyAnswer::Failed(problem())
-            }
-        };
         // What the server refuses before (a body that is too large) has the shape of all errors.
-        Ok(answer)
+        Ok(service::notified(&self.app, req.headers(), &body).await.into())
     }
 }

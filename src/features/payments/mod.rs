@@ -16,5 +16,5 @@ mod model;
 pub mod service;
 mod store;
 
-pub use api::PaymentsApi;
+pub use api::{NotifyAnswer, PaymentsApi};
 pub use model::{EventId, EventOutcome, NewEvent, Notified, PaymentError, Source};

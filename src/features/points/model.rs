@@ -61,6 +61,8 @@ pub enum Reason {
     Order,
     /// Taken back for money given back. Reference: the refund.
     OrderRefund,
+    /// Given again because the money did not go back after all. Reference: the refund.
+    OrderRefundFailed,
     /// The points of a month of membership. Reference: user and day.
     VipGrant,
     /// The price of a job. Reference: the job.
@@ -87,6 +89,7 @@ impl Reason {
             Self::Redeem => "redeem",
             Self::Order => "order",
             Self::OrderRefund => "order_refund",
+            Self::OrderRefundFailed => "order_refund_failed",
             Self::VipGrant => "vip_grant",
             Self::Job => "job",
             Self::JobRefund => "job_refund",

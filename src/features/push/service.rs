@@ -11,7 +11,7 @@ use crate::app::App;
 use crate::clients::wechat::push::{AppleRefundQuery, Push, PushEvent, PushQuery};
 use crate::features::orders::{self, OrderId};
 use crate::features::payments::{self, EventId, EventOutcome};
-use crate::features::users;
+use crate::features::{refunds, users};
 
 /// WeChat gives up on an answer after 5 seconds, Apple's question after 3.
 const ANSWER_WITHIN: Duration = Duration::from_millis(2500);
@@ -109,8 +109,10 @@ async fn act(
             });
         }
         PushEvent::AppleRefundQuery(asked) => return evidence(app, id, asked).await,
-        // The seam of refunds: until they take it, somebody must.
-        PushEvent::Refund(_) => (flagged("a refund has ended"), Reply::Done(format)),
+        PushEvent::Refund(told) => {
+            refunds::service::take_push(app, told, id).await?;
+            return Ok(Reply::Done(format));
+        }
         PushEvent::Complaint => (flagged("a user complains"), Reply::Done(format)),
         PushEvent::CoinPay => (flagged("coins are not sold here"), Reply::Done(format)),
         // The seam of moderation: the verdict is kept under its trace id.

@@ -6,6 +6,7 @@
 mod answer;
 mod app;
 mod call;
+mod money;
 mod process;
 mod settings;
 mod token;

@@ -24,18 +24,33 @@ pub(in crate::features::payments) async fn notified(
     headers: &HeaderMap,
     body: &[u8],
 ) -> Result<Notified, PaymentError> {
+    let (notification, event) = judged(app, Source::Notify, headers, body).await?;
+    let app = Arc::clone(app);
+    let task = tokio::spawn(async move { accept(&app, notification, event).await });
+    task.await.map_err(|_| PaymentError::CutShort)?
+}
+
+/// Judges a notification, at whichever address it came, and gives it with the event to be stored before
+/// anything is made of it. What is refused is kept, as far as there is room.
+///
+/// # Errors
+/// `Refused`, `NotConfigured`, `NotNow`.
+pub async fn judged(
+    app: &App,
+    source: Source,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<(Notification, NewEvent), PaymentError> {
     let kept = kept_headers(headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())));
     let Some(pay) = &app.wechat_pay else { return Err(PaymentError::NotConfigured) };
     match pay.open_notification(headers, body).await {
         Ok(notification) => {
-            let event = event_of(&notification, kept, body);
-            let app = Arc::clone(app);
-            let task = tokio::spawn(async move { accept(&app, notification, event).await });
-            task.await.map_err(|_| PaymentError::CutShort)?
+            let event = event_of(&notification, source, kept, body);
+            Ok((notification, event))
         }
         Err(err @ NotificationError::KeysUnavailable(_)) => Err(PaymentError::NotNow(err)),
         Err(err) => {
-            let event = NewEvent::refused(Source::Notify, kept, body);
+            let event = NewEvent::refused(source, kept, body);
             // Not being able to keep it changes nothing of the answer.
             if let Err(failed) = events::refuse(app, event, err.to_string()).await {
                 tracing::warn!(error = %failed, "a refused notification cannot be kept");
@@ -116,14 +131,19 @@ async fn finish(app: &App, id: EventId, outcome: EventOutcome) -> Result<Notifie
     Ok(answer)
 }
 
-fn event_of(notification: &Notification, headers: serde_json::Value, body: &[u8]) -> NewEvent {
+fn event_of(
+    notification: &Notification,
+    source: Source,
+    headers: serde_json::Value,
+    body: &[u8],
+) -> NewEvent {
     let reference = match &notification.resource {
         Resource::Transaction(told) => Some(told.out_trade_no.clone()),
         Resource::Refund(told) => Some(told.refund.out_refund_no.clone()),
         Resource::Other(_) => None,
     };
     NewEvent {
-        source: Source::Notify,
+        source,
         headers,
         body: body.to_vec(),
         event_id: Some(notification.id.clone()),
