@@ -282,7 +282,8 @@ impl Actor for Buyer {
     fn check<'a>(&'a mut self, front: &'a Front, figures: &'a Figures) -> BoxFuture<'a, ()> {
         Box::pin(async move {
             for (id, order) in &mut self.orders {
-                let with = With { token: Some(&order.token), key: None };
+                let token = order.token.clone();
+                let with = With { token: Some(&token), key: None };
                 let path = format!("/v1/orders/{id}");
                 order.see(&front.surely("GET", &path, with, &Value::Null).await.ok());
                 if order.status == "PENDING" {

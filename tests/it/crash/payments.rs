@@ -34,7 +34,7 @@ const ASK_AFTER_S: std::ops::Range<u32> = 1..50;
 const DELIVERY_SPEED: u32 = 2000;
 
 /// Refunds asked for after one death.
-const REFUNDS: usize = 4;
+const REFUNDS: i64 = 4;
 
 pub(super) fn workload(plan: Plan, sandbox: &Arc<Sandbox>) -> Workload {
     sandbox.set_delivery_speed(DELIVERY_SPEED);
