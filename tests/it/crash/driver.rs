@@ -250,7 +250,7 @@ pub(super) async fn run(
     let waiting = Stopwatch::start();
     while (workload.open)(&database, &sandbox) > 0 {
         let open = (workload.open)(&database, &sandbox);
-        assert!(waiting.elapsed() < REST, "{open} are stuck: {}", server.log());
+        assert!(waiting.elapsed() < REST, "{open} are stuck: {figures}{}", server.log());
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     figures.add("ms until all had ended", waiting.elapsed().as_millis().try_into().unwrap());

@@ -51,6 +51,12 @@ pub(super) fn is_paid(database: &Connection, order: &str) -> bool {
     query.query_row([order], |row| row.get(0)).optional().unwrap() == Some(true)
 }
 
+pub(super) fn status(database: &Connection, order: &str) -> String {
+    let mut query =
+        database.prepare_cached("SELECT status FROM orders WHERE order_id = ?1").unwrap();
+    query.query_row([order], |row| row.get(0)).unwrap()
+}
+
 /// Paid there is paid here, with the same amount; what went back there went back here; nothing more.
 pub(super) fn both_sides_agree(rest: &Rest<'_>) {
     let mut told = told(rest.sandbox);

@@ -226,9 +226,11 @@ fn calm(sandbox: &Sandbox) {
     wechat.push().plan().clear();
 }
 
-/// Payments that WeChat has and the dead server did not take in.
+/// Payments that WeChat has and the dead server did not take in, of orders that wait for them: those of
+/// cancelled ones are found a little later.
 fn cut_off(database: &Connection, sandbox: &Sandbox) -> CutOff {
-    let unknown = money::unknown_payments(database, sandbox);
+    let mut unknown = money::unknown_payments(database, sandbox);
+    unknown.retain(|order| money::status(database, order) == "PENDING");
     let path = database.path().unwrap().to_owned();
     let count = unknown.len().try_into().unwrap();
     let is_forgotten = move |_: &Sandbox| {

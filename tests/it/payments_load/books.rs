@@ -71,6 +71,9 @@ pub(super) async fn check(t: &TestApp) -> Figures {
         assert!(events.iter().all(|(found, _)| found != state), "{events:?}");
     }
     let statuses = groups(&database, "SELECT status, COUNT(*) FROM orders GROUP BY status");
+    for ended in ["PAID", "CANCELLED", "EXPIRED"] {
+        assert!(statuses.iter().any(|(found, _)| found == ended), "no {ended}: {statuses:?}");
+    }
     Figures { paid, fen, statuses, events }
 }
 

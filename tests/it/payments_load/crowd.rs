@@ -10,6 +10,9 @@ use crate::support::{TestApp, User};
 /// Things done at once in each round.
 const AT_ONCE: usize = 24;
 
+/// One order in so many is forgotten.
+const FORGOTTEN: u64 = 6;
+
 /// Every user buys each of these; what is paid already may be bought again.
 const WISHES: [(&str, &str, &str); 7] = [
     ("planId", "vip_month", "wechat"),
@@ -27,6 +30,8 @@ struct Bought {
     id: String,
     /// What `wx.requestVirtualPayment` takes, of virtual payment.
     virtual_params: Option<Value>,
+    /// Neither paid nor cancelled, until its time is over.
+    is_forgotten: bool,
 }
 
 /// Everybody.
@@ -69,12 +74,13 @@ impl<'a> Crowd<'a> {
                 steps.push(self.wish());
                 continue;
             }
-            let (who, id) = {
+            let (who, id, is_forgotten) = {
                 let one = self.any();
-                (one.who, one.id.clone())
+                (one.who, one.id.clone(), one.is_forgotten)
             };
             match dice {
                 0..55 => self.pay(),
+                _ if is_forgotten => steps.push(Step::Ask(who, id)),
                 55..70 => self.tell_again(&id),
                 70..85 => steps.push(Step::Ask(who, id)),
                 85..92 => steps.push(Step::PayAgain(who, id)),
@@ -82,11 +88,12 @@ impl<'a> Crowd<'a> {
             }
         }
         self.requests += steps.len();
-        let (t, users) = (self.t, &self.users);
-        let done = join_all(steps.into_iter().map(|step| step.of(t, users))).await;
-        for bought in done.into_iter().flatten() {
+        let users = &self.users;
+        let done = join_all(steps.into_iter().map(|step| step.of(users))).await;
+        for mut bought in done.into_iter().flatten() {
             // The same again, when it still waited for payment.
             if self.bought.iter().all(|known| known.id != bought.id) {
+                bought.is_forgotten = self.rng.below(FORGOTTEN) == 0;
                 self.bought.push(bought);
             }
         }
@@ -116,6 +123,9 @@ impl<'a> Crowd<'a> {
     /// The user pays, unless WeChat says that it is closed, paid or too late; the news goes any way.
     fn pay(&self) {
         let one = self.any();
+        if one.is_forgotten {
+            return;
+        }
         let Some(params) = &one.virtual_params else {
             let pay = self.t.sandbox.wechat_pay();
             pay.payment_notices().clear();
@@ -161,8 +171,7 @@ impl<'a> Crowd<'a> {
 }
 
 impl Step {
-    async fn of(self, t: &TestApp, users: &[User]) -> Option<Bought> {
-        let _ = t;
+    async fn of(self, users: &[User]) -> Option<Bought> {
         match self {
             Self::Place(who, wish) => {
                 let answer = users[who].post("/v1/orders").json(&wish).await;
@@ -176,6 +185,7 @@ impl Step {
                                 .get("virtualPayParams")
                                 .filter(|params| params.is_object())
                                 .cloned(),
+                            is_forgotten: false,
                         })
                     }
                     // The order that was to be paid first turned out to be paid.
