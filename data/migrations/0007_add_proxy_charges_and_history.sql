@@ -23,6 +23,7 @@ CREATE TABLE proxy_charges (
 
 -- What a crash left.
 CREATE INDEX proxy_charges_open_idx ON proxy_charges (id) WHERE state = 'OPEN';
+CREATE INDEX proxy_charges_user_idx ON proxy_charges (user_id);
 -- A job is paid for once.
 CREATE UNIQUE INDEX proxy_charges_job_idx ON proxy_charges (job_id)
   WHERE state = 'KEPT' AND job_id IS NOT NULL;

@@ -1,5 +1,6 @@
 //! Everything long-lived, built once from the configuration and handed to the features.
 
+pub mod activity;
 pub mod cache;
 pub mod keys;
 pub mod limits;
@@ -31,6 +32,7 @@ use crate::config::upstreams::{ImageDialect, UpstreamEntry};
 use crate::config::{Config, ConfigError, HttpConfig, ImageApiConfig};
 use crate::db::{Db, DbSettings, OpenError};
 
+use activity::ActiveUsers;
 use cache::LoadCache;
 use keys::{KeyError, Keys};
 use limits::{LimitSettings, Limits};
@@ -83,6 +85,8 @@ pub struct App {
     pub lists: ListSettings,
     /// The state of what the lists of the gallery show.
     pub gallery: ListGeneration,
+    /// Who is here today.
+    pub activity: ActiveUsers,
     /// What features keep in memory.
     pub states: FeatureStates,
 }
@@ -176,6 +180,7 @@ impl App {
             profiles: LoadCache::new(users, USER_LIFE),
             lists: list_settings(config),
             gallery: ListGeneration::default(),
+            activity: ActiveUsers::default(),
             states: FeatureStates::default(),
         }))
     }

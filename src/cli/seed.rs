@@ -27,6 +27,9 @@ use crate::db::{Db, DbError, Tx};
 /// enough that waiting for the disk does not count.
 const ROWS_PER_WRITE: usize = 2_500;
 
+/// Templates that variations are made of: as many as a database begins with.
+const ORIGINALS: u32 = 30;
+
 /// How much demo data, and which.
 #[derive(clap::Args, Clone, Debug)]
 pub struct SeedOptions {
@@ -38,7 +41,7 @@ pub struct SeedOptions {
     #[arg(long, default_value_t = Self::default().images, value_parser = clap::value_parser!(u32).range(0..=10_000_000))]
     pub images: u32,
 
-    /// Prompt templates in the database afterwards (0–1000).
+    /// Prompt templates in the database afterwards (0–1000); what is there already stays.
     #[arg(long, default_value_t = Self::default().templates, value_parser = clap::value_parser!(u32).range(0..=1_000))]
     pub templates: u32,
 
@@ -65,7 +68,7 @@ pub struct SeedReport {
     /// Gallery images added.
     pub images: usize,
     /// Templates in the database now.
-    pub templates: u32,
+    pub templates: usize,
     /// Favorites added.
     pub favorites: usize,
     /// Points of each user.
@@ -110,9 +113,6 @@ pub enum SeedError {
         "the demo data could not be written completely; delete the database file before the next try"
     )]
     Db(#[from] DbError),
-    /// The templates that are compiled in cannot be read.
-    #[error("the built-in prompt templates are damaged")]
-    Templates(#[from] serde_json::Error),
 }
 
 /// Fills `db`. `media_base` is the address that pictures are linked below, such as
@@ -125,9 +125,7 @@ pub fn run(db: &Db, options: &SeedOptions, media_base: &str) -> Result<SeedRepor
     let watch = Stopwatch::start();
     let media_base = media_base.trim_end_matches('/');
     let &SeedOptions { users, images, templates, seed, balance } = options;
-    let (seeded, had_templates) = db.read_inline("seed.check", |tx| {
-        Ok::<_, DbError>((store::count_seeded_users(tx)?, store::count_templates(tx)?))
-    })?;
+    let seeded = db.read_inline("seed.check", store::count_seeded_users)?;
     if seeded > 0 {
         return Err(SeedError::AlreadySeeded { users: seeded });
     }
@@ -136,11 +134,14 @@ pub fn run(db: &Db, options: &SeedOptions, media_base: &str) -> Result<SeedRepor
     let user_ids: Vec<UserId> = write_all(db, "seed.users", rows, store::insert_user)?;
 
     let rows = (0..images).map(|n| content::image(seed, n, images, &user_ids, media_base));
-    let image_ids = write_all(db, "seed.images", rows, store::insert_image)?;
+    let placed = write_all(db, "seed.images", rows, store::insert_image)?;
+    let rows = (0..images)
+        .zip(&placed)
+        .map(|(n, image)| (image.seq, content::image(seed, n, images, &user_ids, media_base)));
+    write_all(db, "seed.search", rows, store::insert_search)?;
+    let image_ids: Vec<i64> = placed.iter().map(|image| image.id).collect();
 
-    let missing = templates.saturating_sub(had_templates);
-    let rows = templates::templates(seed, missing, media_base)?.into_iter();
-    let template_ids = write_all(db, "seed.templates", rows, store::insert_template)?;
+    let template_ids = fill_templates(db, seed, templates)?;
 
     let rows = (0..users).zip(&user_ids).flat_map(|(n, user)| {
         content::favorites(seed, n, image_ids.len(), template_ids.len())
@@ -152,12 +153,24 @@ pub fn run(db: &Db, options: &SeedOptions, media_base: &str) -> Result<SeedRepor
     Ok(SeedReport {
         users: user_ids.len(),
         images: image_ids.len(),
-        templates: had_templates.saturating_add(missing),
+        templates: template_ids.len(),
         favorites: favorites.len(),
         balance,
         seed,
         elapsed: watch.elapsed(),
     })
+}
+
+/// Adds variations of the first templates until there are `wanted`; says which there are then.
+fn fill_templates(db: &Db, seed: u64, wanted: u32) -> Result<Vec<String>, DbError> {
+    let (had, (originals, last)) = db.read_inline("seed.originals", |tx| {
+        Ok::<_, DbError>((store::template_ids(tx)?, store::originals(tx, ORIGINALS)?))
+    })?;
+    let missing = wanted.saturating_sub(u32::try_from(had.len()).unwrap_or(u32::MAX));
+    let taken = had.into_iter().collect();
+    let rows = templates::variations(seed, &originals, &taken, last, missing).into_iter();
+    write_all(db, "seed.templates", rows, store::insert_template)?;
+    db.read_inline("seed.templates", store::template_ids)
 }
 
 /// Writes `rows` in portions; says what `insert` made of each, in order.

@@ -92,5 +92,6 @@ async fn serve(app: &Arc<App>, config: &Config, sandbox: Option<&Sandbox>) -> io
         while engines.join_next().await.is_some() {}
     })
     .await;
+    features::finish(app).await;
     Ok(())
 }

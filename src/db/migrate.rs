@@ -71,6 +71,16 @@ pub(super) const ALL: &[Migration] = &[
         name: "add_refunds",
         sql: include_str!("../../data/migrations/0009_add_refunds.sql"),
     },
+    Migration {
+        version: 10,
+        name: "add_templates",
+        sql: include_str!("../../data/migrations/0010_add_templates.sql"),
+    },
+    Migration {
+        version: 11,
+        name: "add_statistics",
+        sql: include_str!("../../data/migrations/0011_add_statistics.sql"),
+    },
 ];
 
 /// Where a database file stands.

@@ -34,6 +34,8 @@ pub mod templates;
 
 pub mod favorites;
 
+pub mod stats;
+
 pub mod push;
 
 use std::sync::Arc;
@@ -70,15 +72,15 @@ pub fn api(app: &Arc<App>) -> OpenApiService<impl OpenApi + 'static, ()> {
         proxy::WebhookApi { app: Arc::clone(app) },
         proxy::ProxyApi { app: Arc::clone(app) },
         gallery::GalleryApi { app: Arc::clone(app) },
+        templates::TemplatesApi { app: Arc::clone(app) },
         favorites::FavoritesApi { app: Arc::clone(app) },
+        stats::StatsApi { app: Arc::clone(app) },
     );
     let money = (
         orders::OrdersApi { app: Arc::clone(app) },
         orders::PurchaseApi { app: Arc::clone(app) },
-        (
-            payments::PaymentsApi { app: Arc::clone(app) },
-            refunds::RefundsApi { app: Arc::clone(app) },
-        ),
+        payments::PaymentsApi { app: Arc::clone(app) },
+        refunds::RefundsApi { app: Arc::clone(app) },
         push::PushApi { app: Arc::clone(app) },
     );
     let apis = (people, images, money);
@@ -102,6 +104,8 @@ pub fn prepare(app: &App) -> Result<(), DbError> {
 /// knows that it has.
 pub fn start(app: &Arc<App>, stop: &CancellationToken) -> JoinSet<()> {
     let mut tasks = generations::service::start(app, stop);
+    tasks.spawn(templates::service::keep_flushing(Arc::clone(app), stop.clone()));
+    tasks.spawn(stats::service::keep_flushing(Arc::clone(app), stop.clone()));
     tasks.spawn(proxy::service::start(Arc::clone(app)));
     // So that the first notification need not wait for it. Serving does not depend on it.
     let (app, stop) = (Arc::clone(app), stop.clone());
@@ -111,6 +115,16 @@ pub fn start(app: &Arc<App>, stop: &CancellationToken) -> JoinSet<()> {
         }
     });
     tasks
+}
+
+/// Writes down what is only in memory. To be called when the last request was answered.
+pub async fn finish(app: &App) {
+    if let Err(err) = templates::service::flush(app).await {
+        tracing::error!(problem = error_chain(&err), "the last uses of templates are lost");
+    }
+    if let Err(err) = stats::service::flush(app).await {
+        tracing::error!(problem = error_chain(&err), "who was active at the end is lost");
+    }
 }
 
 async fn refresh_certificates(app: &App) -> Result<(), PayError> {
@@ -171,6 +185,11 @@ pub fn periodic() -> Vec<Periodic> {
             run: |app| {
                 Box::pin(async move { Ok(generations::service::look_for_late(&app).await?) })
             },
+        },
+        Periodic {
+            name: "stats.sweep",
+            every: Duration::from_secs(60),
+            run: |app| Box::pin(async move { Ok(stats::service::sweep(&app).await?) }),
         },
         Periodic {
             name: "payments.reconcile",

@@ -21,8 +21,12 @@ pub enum Tag {
     Media,
     /// Published pictures: lists, search, likes, reports.
     Gallery,
+    /// Prompts to start from, and ways to make a picture.
+    Templates,
     /// What users keep.
     Favorites,
+    /// What was done: by the caller, by all.
+    Stats,
     /// The pass-through to the image API.
     Proxy,
     /// What WeChat calls.

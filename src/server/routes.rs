@@ -63,6 +63,7 @@ pub fn endpoint(
         .at("/readyz", poem::get(ready))
         .at("/api/openapi.json", poem::get(Document(document)))
         .at("/api/docs", poem::get(Docs::new(app)))
+        .at("/media/covers/*id", poem::get(features::templates::TemplateCovers::new(app)))
         .at("/media/*key", poem::get(features::media::MediaFiles::new(app)));
     if let Some(control) = control {
         others = others.nest(Sandbox::CONTROL_PATH, control);

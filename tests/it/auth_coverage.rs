@@ -40,10 +40,15 @@ const OPERATIONS: &[(&str, Access)] = &[
     ("generateImages", Access::User),
     ("getGalleryImage", Access::Optional),
     ("getJob", Access::Owner),
+    ("getGlobalStats", Access::Public),
     ("getJobQuota", Access::User),
     ("getMe", Access::User),
+    ("getMyStats", Access::User),
+    ("getParamTemplate", Access::Public),
     ("getOrder", Access::Owner),
     ("getPointsBalance", Access::User),
+    ("getPromptTemplate", Access::Public),
+    ("getStatsOverview", Access::User),
     ("getUserInfo", Access::User),
     ("getVipInfo", Access::User),
     ("getVipOrder", Access::Owner),
@@ -55,8 +60,10 @@ const OPERATIONS: &[(&str, Access)] = &[
     ("listMyGalleryImages", Access::User),
     ("listMyInvites", Access::User),
     ("listOrders", Access::User),
+    ("listParamTemplates", Access::Public),
     ("listPointsPacks", Access::Public),
     ("listPointsTransactions", Access::User),
+    ("listPromptTemplates", Access::Public),
     ("listVipOrders", Access::User),
     ("listVipPlans", Access::Public),
     ("logout", Access::User),
@@ -81,6 +88,7 @@ const OPERATIONS: &[(&str, Access)] = &[
     ("submitJob", Access::User),
     ("unlikeGalleryImage", Access::Shared),
     ("uploadImage", Access::User),
+    ("usePromptTemplate", Access::Shared),
     ("wechatLogin", Access::Public),
 ];
 
@@ -270,7 +278,10 @@ async fn what_is_public_needs_no_token() {
     let t = TestApp::start().await;
     for operation in operations(&t).await {
         if access(&operation) == Access::Public {
-            let answer = t.call(method(&operation), &operation.path).bytes("{}").await;
+            let thing =
+                if operation.path.contains("/params/") { "quick-preview" } else { "guofeng-ink" };
+            let path = path_with(&operation, thing);
+            let answer = t.call(method(&operation), &path).bytes("{}").await;
             let is_signed = ["announceImageJob", "checkPushUrl", "pushWechatEvent"];
             if ["notifyPayment", "notifyRefund"].contains(&&*operation.id) {
                 // Likewise, and WeChat Pay reads another shape.

@@ -111,11 +111,9 @@ async fn the_list_shows_what_is_kept_and_null_for_what_is_gone() {
     assert_eq!(image["image"], alice.get(&format!("/v1/gallery/images/{own}")).await.ok());
     assert_eq!(image["image"]["isLiked"], true);
     assert_eq!(image["image"]["isFavorited"], true);
-    let expected = json!({
-        "id": "neon", "title": "标题", "description": "", "prompt": "提示词", "category": "风景",
-        "thumbnailUrl": "", "previewImages": ["https://example.com/p"], "usageCount": 0,
-        "isHot": false
-    });
+    // As the templates do.
+    let expected = t.get("/v1/templates/prompts/neon").await.ok();
+    assert_eq!((&expected["id"], &expected["title"]), (&json!("neon"), &json!("标题")));
     assert_eq!(prompt["prompt"], expected);
 
     bob.delete(&format!("/v1/gallery/images/{own}")).await.ok();

@@ -15,8 +15,13 @@ use crate::support::{TestApp, command};
 pub(crate) const PUBLIC: &[&str] = &[
     "announceImageJob",
     "checkPushUrl",
+    "getGlobalStats",
+    "getParamTemplate",
+    "getPromptTemplate",
     "listGalleryCategories",
+    "listParamTemplates",
     "listPointsPacks",
+    "listPromptTemplates",
     "listVipPlans",
     "notifyPayment",
     "notifyRefund",

@@ -5,7 +5,7 @@
 //! here too, above all that a balance is what the ledger says.
 
 use super::content::{DemoImage, DemoUser, Kept};
-use super::templates::DemoTemplate;
+use super::templates::{DemoTemplate, Original};
 use crate::base::ids::UserId;
 use crate::base::time::UnixMillis;
 use crate::db::prelude::*;
@@ -17,6 +17,14 @@ pub(super) struct FavoriteRow {
     pub(super) kind: &'static str,
     pub(super) resource_id: String,
     pub(super) created_at: UnixMillis,
+}
+
+/// An image as it was stored.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct PlacedImage {
+    pub(super) id: i64,
+    /// Its place in the order of publication.
+    pub(super) seq: i64,
 }
 
 impl FavoriteRow {
@@ -45,9 +53,32 @@ pub(super) fn count_seeded_users(tx: &Tx<'_>) -> Result<i64, DbError> {
     )
 }
 
-/// All templates, whoever made them.
-pub(super) fn count_templates(tx: &Tx<'_>) -> Result<u32, DbError> {
-    tx.query_one("SELECT COUNT(*) FROM prompt_templates", [], |row| row.get(0))
+/// The ids of all templates, whoever made them.
+pub(super) fn template_ids(tx: &Tx<'_>) -> Result<Vec<String>, DbError> {
+    tx.query_all("SELECT template_id FROM prompt_templates ORDER BY sort, template_id", [], |row| {
+        row.get(0)
+    })
+}
+
+/// The first templates of the list, and the last place in it.
+pub(super) fn originals(tx: &Tx<'_>, most: u32) -> Result<(Vec<Original>, u32), DbError> {
+    let originals = tx.query_all(
+        "SELECT template_id, title, description, prompt, category FROM prompt_templates
+          ORDER BY sort, created_at DESC, template_id LIMIT ?1",
+        params![most],
+        |row| {
+            Ok(Original {
+                id: row.get(0)?,
+                title: row.get(1)?,
+                description: row.get(2)?,
+                prompt: row.get(3)?,
+                category: row.get(4)?,
+            })
+        },
+    )?;
+    let last =
+        tx.query_one("SELECT COALESCE(MAX(sort), 0) FROM prompt_templates", [], |row| row.get(0))?;
+    Ok((originals, last))
 }
 
 /// A user, and the ledger row that its balance comes from.
@@ -69,22 +100,16 @@ pub(super) fn insert_user(tx: &Tx<'_>, user: &DemoUser) -> Result<UserId, DbErro
     Ok(id)
 }
 
-/// A public image with its place, its score and its search words; says its id. The counters follow by
-/// themselves.
-pub(super) fn insert_image(tx: &Tx<'_>, image: &DemoImage) -> Result<i64, DbError> {
+/// A public image with its place and its score. The counters follow by themselves.
+pub(super) fn insert_image(tx: &Tx<'_>, image: &DemoImage) -> Result<PlacedImage, DbError> {
     let (seq, published_at): (i64, UnixMillis) = tx.query_one(
         "UPDATE gallery_sequence SET seq = seq + 1, published_at = MAX(published_at, ?1)
           WHERE id = 1 RETURNING seq, published_at",
         params![image.created_at],
         |row| Ok((row.get(0)?, row.get(1)?)),
     )?;
-    let terms = SearchTerms::of(&image.prompt, &[], image.category_id, image.author);
-    tx.execute(
-        "INSERT INTO gallery_search (rowid, terms) VALUES (?1, ?2)",
-        params![seq, terms.as_str()],
-    )?;
     // The likes are the demo's own: nobody gave them, so none can be taken back.
-    tx.insert(
+    let id = tx.insert(
         "INSERT INTO gallery_images
            (image_url, thumbnail_url, width, height, prompt, category_id, author_id, likes,
             base_likes, status, created_at, updated_at, seq, published_at, hot)
@@ -103,31 +128,38 @@ pub(super) fn insert_image(tx: &Tx<'_>, image: &DemoImage) -> Result<i64, DbErro
             published_at,
             hot_score(published_at, image.likes)
         ],
-    )
+    )?;
+    Ok(PlacedImage { id, seq })
+}
+
+/// The search words of an image. Not beside the image: where statements with triggers stand between,
+/// the index is written to disk at each, which takes seven times as long.
+pub(super) fn insert_search(tx: &Tx<'_>, (seq, image): &(i64, DemoImage)) -> Result<(), DbError> {
+    let terms = SearchTerms::of(&image.prompt, &[], image.category_id, image.author);
+    tx.execute(
+        "INSERT INTO gallery_search (rowid, terms) VALUES (?1, ?2)",
+        params![seq, terms.as_str()],
+    )?;
+    Ok(())
 }
 
 /// A prompt template.
-pub(super) fn insert_template(tx: &Tx<'_>, template: &DemoTemplate) -> Result<String, DbError> {
+pub(super) fn insert_template(tx: &Tx<'_>, template: &DemoTemplate) -> Result<usize, DbError> {
     tx.execute(
         "INSERT INTO prompt_templates
-           (template_id, title, description, prompt, category, thumbnail_url, preview_images,
-            usage_count, is_hot, sort, created_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+           (template_id, title, description, prompt, category, usage_count, sort, created_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
         params![
             template.id,
             template.title,
             template.description,
             template.prompt,
             template.category,
-            template.thumbnail_url,
-            template.preview_images,
             template.usage_count,
-            template.is_hot,
             template.sort,
             template.created_at
         ],
-    )?;
-    Ok(template.id.clone())
+    )
 }
 
 /// A favorite.

@@ -1,13 +1,10 @@
-//! The prompt templates of the demo: those of `data/seed/prompt_templates.json`, and beyond them
-//! variations of the same in another light or season.
+//! The prompt templates of the demo: those that every database begins with, and beyond them variations
+//! of the same in another light or season.
 
-use serde::Deserialize;
+use std::collections::HashSet;
 
 use super::dice::{Dice, Window};
 use crate::base::time::UnixMillis;
-
-/// Thirty templates in six categories, sorted by category.
-const FILE: &str = include_str!("../../../data/seed/prompt_templates.json");
 
 /// April 2025, Asia/Shanghai.
 const TEMPLATES: Window = Window { start: UnixMillis(1_743_436_800_000), days: 30 };
@@ -39,137 +36,117 @@ pub(super) struct DemoTemplate {
     pub(super) description: String,
     pub(super) prompt: String,
     pub(super) category: String,
-    pub(super) thumbnail_url: String,
-    /// A JSON array of addresses.
-    pub(super) preview_images: String,
     pub(super) usage_count: i64,
-    pub(super) is_hot: bool,
     pub(super) sort: u32,
     pub(super) created_at: UnixMillis,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Original {
-    id: String,
-    category: String,
-    hot: bool,
-    title: String,
-    description: String,
-    prompt: String,
+/// A template of the database that variations are made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Original {
+    pub(super) id: String,
+    pub(super) title: String,
+    pub(super) description: String,
+    pub(super) prompt: String,
+    pub(super) category: String,
 }
 
-/// The first `count` templates; originals before variations.
-///
-/// # Errors
-///
-/// When the built-in file is no valid JSON, which a test rules out.
-pub(super) fn templates(
+/// The first `count` variations of `originals` whose ids are not taken, round by round; none without
+/// originals. They come behind the place `last`.
+pub(super) fn variations(
     seed: u64,
+    originals: &[Original],
+    taken: &HashSet<String>,
+    last: u32,
     count: u32,
-    media_base: &str,
-) -> Result<Vec<DemoTemplate>, serde_json::Error> {
-    let originals: Vec<Original> = serde_json::from_str(FILE)?;
-    let rounds = originals
-        .iter()
-        .map(|original| (0, original))
-        .chain((1..).flat_map(|round| originals.iter().map(move |original| (round, original))));
-    Ok((0..count)
+) -> Vec<DemoTemplate> {
+    let rounds = (0..).flat_map(|round| originals.iter().map(move |original| (round, original)));
+    let rounds =
+        rounds.filter(|(round, original)| !taken.contains(&variation_id(*round, original)));
+    if originals.is_empty() {
+        return Vec::new();
+    }
+    (0..count)
         .zip(rounds)
         .map(|(n, (round, original))| {
             let dice = &mut Dice::new(seed, TEMPLATE_DICE, n);
             let created_at = TEMPLATES.time(n, count, dice);
-            template(n, round, original, created_at, dice, media_base)
+            DemoTemplate {
+                sort: last.saturating_add(n).saturating_add(1),
+                usage_count: dice.below(800),
+                created_at,
+                ..variation(round, original)
+            }
         })
-        .collect())
+        .collect()
 }
 
-fn template(
-    n: u32,
-    round: usize,
-    original: &Original,
-    created_at: UnixMillis,
-    dice: &mut Dice,
-    media_base: &str,
-) -> DemoTemplate {
-    let Original { id, category, hot, title, description, prompt } = original;
-    // Each picture of a template is one file: the variations of a template share them.
-    let previews: Vec<String> =
-        (1..=3).map(|k| format!("{media_base}/seed/template-{id}-{k}.png")).collect();
-    let thumbnail_url = format!("{media_base}/seed/template-{id}.png");
-    let (id, title, prompt) = match round.checked_sub(1) {
-        None => (id.clone(), title.clone(), prompt.clone()),
-        Some(variation) => {
-            let (name, addition) = VARIATIONS[variation % VARIATIONS.len()];
-            let again = match variation / VARIATIONS.len() {
-                0 => String::new(),
-                times => format!(" {}", times + 1),
-            };
-            (
-                format!("{id}-{}", round + 1),
-                format!("{title}·{name}{again}"),
-                format!("{prompt}；{addition}"),
-            )
-        }
+fn variation_id(round: usize, original: &Original) -> String {
+    format!("{}-{}", original.id, round + 2)
+}
+
+fn variation(round: usize, original: &Original) -> DemoTemplate {
+    let Original { title, description, prompt, category, .. } = original;
+    let (name, addition) = VARIATIONS[round % VARIATIONS.len()];
+    let again = match round / VARIATIONS.len() {
+        0 => String::new(),
+        times => format!(" {}", times + 1),
     };
     DemoTemplate {
-        id,
-        title,
+        id: variation_id(round, original),
+        title: format!("{title}·{name}{again}"),
         description: description.clone(),
-        prompt,
+        prompt: format!("{prompt}；{addition}"),
         category: category.clone(),
-        thumbnail_url,
-        preview_images: serde_json::Value::from(previews).to_string(),
-        // What is hot is used more.
-        usage_count: dice.below(800) + if *hot && round == 0 { 1_200 } else { 0 },
-        is_hot: *hot && round == 0,
-        sort: n + 1,
-        created_at,
+        usage_count: 0,
+        sort: 0,
+        created_at: UnixMillis(0),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashSet;
-
     use super::*;
 
+    fn originals() -> Vec<Original> {
+        let one = |n: usize| Original {
+            id: format!("template-{n}"),
+            title: format!("模板{n}"),
+            description: "说明".to_owned(),
+            prompt: "山水".to_owned(),
+            category: "guofeng".to_owned(),
+        };
+        (0..30).map(one).collect()
+    }
+
     fn some(count: u32) -> Vec<DemoTemplate> {
-        templates(42, count, "https://a.example/media").unwrap()
+        variations(42, &originals(), &HashSet::new(), 30, count)
     }
 
     #[test]
-    fn the_file_holds_thirty_good_ones_in_six_categories() {
-        let all = some(30);
-        assert_eq!(all.len(), 30);
-        let categories: HashSet<&str> = all.iter().map(|t| t.category.as_str()).collect();
-        assert_eq!(categories.len(), 6);
-        assert!(all.iter().all(|t| t.category.bytes().all(|b| b.is_ascii_lowercase())));
-        assert!(all.iter().all(|t| (40..=200).contains(&t.prompt.chars().count())));
-        assert!(all.iter().all(|t| !t.title.is_empty() && !t.description.is_empty()));
-        assert!((6..=15).contains(&all.iter().filter(|t| t.is_hot).count()));
+    fn an_id_that_is_taken_is_passed_over() {
+        let taken = HashSet::from(["template-1-2".to_owned()]);
+        let all = variations(42, &originals(), &taken, 30, 2);
+        assert_eq!([&all[0].id, &all[1].id], ["template-0-2", "template-2-2"]);
     }
 
     #[test]
     fn few_are_the_first_of_many() {
         assert_eq!(some(0), []);
+        assert_eq!(variations(42, &[], &HashSet::new(), 0, 5), []);
         let (few, many) = (some(5), some(200));
         assert!(few.iter().zip(&many).all(|(a, b)| (&a.id, &a.prompt) == (&b.id, &b.prompt)));
     }
 
     #[test]
     fn variations_differ_in_id_title_and_prompt() {
-        let all = some(1_000);
-        assert_eq!(all.len(), 1_000);
+        let all = some(970);
         let ids: HashSet<&str> = all.iter().map(|t| t.id.as_str()).collect();
         let titles: HashSet<&str> = all.iter().map(|t| t.title.as_str()).collect();
-        assert_eq!((ids.len(), titles.len()), (1_000, 1_000));
-        assert_eq!(
-            (all[30].id.as_str(), all[30].title.as_str()),
-            ("portrait-film-2", "胶片质感人像·晨雾")
-        );
-        assert_eq!(all[12 * 30 + 30].title, "胶片质感人像·晨雾 2");
-        assert_ne!(all[30].prompt, all[0].prompt);
+        assert_eq!((ids.len(), titles.len()), (970, 970));
+        assert_eq!((all[0].id.as_str(), all[0].title.as_str()), ("template-0-2", "模板0·晨雾"));
+        assert_eq!(all[12 * 30].title, "模板0·晨雾 2");
+        assert_eq!((all[0].sort, all[969].sort), (31, 1_000));
         assert!(all.is_sorted_by(|a, b| a.created_at < b.created_at && a.sort < b.sort));
     }
 }

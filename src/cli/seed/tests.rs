@@ -75,6 +75,12 @@ fn there_is_exactly_what_was_asked_for() {
     assert_eq!(number(&db, "SELECT COUNT(*) FROM users"), 150);
     let public = "SELECT COUNT(*) FROM gallery_images WHERE status = 'APPROVED'";
     assert_eq!(number(&db, public), 3_000);
+    assert_eq!(number(&db, "SELECT COUNT(*) FROM gallery_search"), 3_000);
+    let counted = "SELECT SUM(images) FROM gallery_counts WHERE author_id = 0";
+    assert_eq!(number(&db, counted), 3_000);
+    let found = "SELECT COUNT(*) FROM gallery_search WHERE gallery_search MATCH '\"c:portrait\"'";
+    let there = "SELECT COUNT(*) FROM gallery_images WHERE category_id = 'portrait'";
+    assert_eq!(number(&db, found), number(&db, there));
     assert_eq!(number(&db, "SELECT COUNT(*) FROM prompt_templates"), 45);
     let favorites = i64::try_from(report.favorites).unwrap();
     assert_eq!(number(&db, "SELECT COUNT(*) FROM favorites"), favorites);
@@ -105,7 +111,9 @@ fn without_points_nothing_is_booked() {
     let (_dir, db) = fresh(0);
     run(&db, &SeedOptions { balance: 0, images: 0, templates: 0, ..small() }, BASE).unwrap();
     assert_eq!(number(&db, "SELECT COUNT(*) FROM points_transactions"), 0);
-    assert_eq!(number(&db, "SELECT COUNT(*) FROM favorites"), 0);
+    assert_eq!(number(&db, "SELECT COUNT(*) FROM favorites WHERE type = 'image'"), 0);
+    // What a database begins with stays.
+    assert_eq!(number(&db, "SELECT COUNT(*) FROM prompt_templates"), 30);
 }
 
 #[test]
@@ -152,6 +160,12 @@ fn other_users_and_templates_stay_and_templates_are_filled_up() {
         tx.execute(
             "INSERT INTO prompt_templates (template_id, title, prompt, category, created_at)
              VALUES ('mine', 'mine', 'mine', 'mine', 1)",
+            [],
+        )?;
+        // An id that a variation would have is passed over.
+        tx.execute(
+            "UPDATE prompt_templates SET template_id = 'portrait-rembrandt-2'
+              WHERE template_id = 'poster-sci-fi'",
             [],
         )
     })

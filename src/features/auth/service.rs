@@ -93,7 +93,11 @@ pub fn verify(app: &App, text: &str) -> Result<Arc<CurrentUser>, AuthError> {
     let is_over = user.version != account.token_version
         || is_revoked(app, &user.session_id.0)?
         || is_revoked(app, &user.token_id)?;
-    if is_over { Err(AuthError::Revoked) } else { Ok(user) }
+    if is_over {
+        return Err(AuthError::Revoked);
+    }
+    app.activity.saw(user.user_id, app.clock.now());
+    Ok(user)
 }
 
 /// Spends a refresh token and gives a new pair of the same session.

@@ -85,7 +85,7 @@ impl FavoriteItem {
             kind: favorite.resource.kind.into(),
             resource_id: favorite.resource.id.clone(),
             image: shown.image.as_ref().map(|image| GalleryImage::of(app, image)),
-            prompt: shown.template.as_ref().map(PromptTemplate::from),
+            prompt: shown.template.as_ref().map(|found| PromptTemplate::of(app, found)),
             favorited_at: favorite.created_at.rfc3339(),
         }
     }

@@ -1,4 +1,4 @@
-//! `/auth/wechat-login` and `/auth/userinfo`.
+//! `/auth/wechat-login`.
 
 use std::sync::Arc;
 
@@ -9,8 +9,7 @@ use super::model::{LoggedIn, LoginCommand, LoginError};
 use super::service;
 use crate::app::App;
 use crate::base::time::UnixMillis;
-use crate::features::auth::UserAuth;
-use crate::features::users::{self, NewUserProfile, User};
+use crate::features::users::{NewUserProfile, User};
 use crate::http::{ApiError, Ctx, ErrorCode, JsonBody, Tag};
 
 /// What the mini-program sends after `wx.login`.
@@ -73,12 +72,6 @@ impl LoginResponse {
     }
 }
 
-/// The caller.
-#[derive(Debug, Object)]
-struct UserInfoResponse {
-    user: User,
-}
-
 /// Logging in.
 pub struct LoginApi {
     pub app: Arc<App>,
@@ -108,15 +101,6 @@ impl LoginApi {
         let command = LoginCommand { code, phone_code, profile, invite_code };
         let done = service::log_in(&self.app, command).await?;
         Ok(Json(LoginResponse::at(done, self.app.clock.now())))
-    }
-
-    /// Who am I, wrapped
-    ///
-    /// The answer of `GET /users/me` as `{user}`.
-    #[oai(path = "/userinfo", method = "get", operation_id = "getUserInfo")]
-    async fn user_info(&self, user: UserAuth) -> Result<Json<UserInfoResponse>, ApiError> {
-        let found = users::service::get(&self.app, user.id())?;
-        Ok(Json(UserInfoResponse { user: User::at(&found, self.app.clock.now()) }))
     }
 }
 

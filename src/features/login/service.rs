@@ -45,6 +45,7 @@ pub(super) async fn log_in(app: &App, command: LoginCommand) -> Result<LoggedIn,
             Ok::<_, LoginError>((user, is_new, version, begun))
         })
         .await?;
+    app.activity.saw(user.id, now);
     // The login may have brought a name, a picture or a phone number.
     app.profiles.invalidate(user.id);
     let tokens = begun.tokens(app, user.id, version)?;

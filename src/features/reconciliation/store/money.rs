@@ -22,7 +22,8 @@ pub(in crate::features::reconciliation) struct Rule {
     sql: &'static str,
 }
 
-/// Nothing was given for a payment whose user is gone: it goes back, or has.
+/// All rules. The first two leave out what was paid for somebody who is gone: nothing was given for it,
+/// and it goes back or has.
 pub(in crate::features::reconciliation) const RULES: [Rule; 10] = [
     Rule {
         table: Table::Orders,

@@ -23,8 +23,13 @@ const BATCH: i64 = 200;
 pub async fn work(app: &Arc<App>) -> Result<(), RefundError> {
     let due =
         app.db.read_inline("refunds.due_orders", |tx| orders::service::refunds_due(tx, BATCH))?;
+    let mut failed = None;
     for due in due {
-        take_up(app, due.order, &due.why).await?;
+        // One that fails keeps no other from its turn.
+        if let Err(err) = take_up(app, due.order.clone(), &due.why).await {
+            tracing::error!(order.id = %due.order, error = %err, "a due refund is not taken up");
+            failed = Some(err);
+        }
     }
     let now = app.clock.now();
     let looks = app.db.read_inline("refunds.due", |tx| store::due(tx, now, BATCH))?;
@@ -33,7 +38,6 @@ pub async fn work(app: &Arc<App>) -> Result<(), RefundError> {
     let mut looking = stream::iter(looks)
         .map(|id| async move { (look(app, &id).await, id) })
         .buffer_unordered(at_once);
-    let mut failed = None;
     while let Some((done, id)) = looking.next().await {
         if let Err(err) = done {
             tracing::error!(refund.id = %id, error = %err, "a refund cannot be looked at");
@@ -47,10 +51,18 @@ pub async fn work(app: &Arc<App>) -> Result<(), RefundError> {
 async fn take_up(app: &Arc<App>, order: OrderId, why: &str) -> Result<(), RefundError> {
     match request_due(app, order.clone(), why).await {
         Ok(_) => Ok(()),
-        Err(RefundError::Db(err)) => Err(err.into()),
         // Another refund of it is under way; this one afterwards.
         Err(RefundError::UnderWay | RefundError::TooSoon | RefundError::NotConfigured) => Ok(()),
-        Err(err) => {
+        // Nothing that comes by itself: somebody must see to it.
+        Err(
+            err @ (RefundError::NoSuchOrder
+            | RefundError::NotPaid
+            | RefundError::NothingLeft
+            | RefundError::TooMany(_)
+            | RefundError::TooOld
+            | RefundError::AppleOnly
+            | RefundError::NoPayer),
+        ) => {
             tracing::error!(order.id = %order, error = %err, "a payment cannot be given back");
             let now = app.clock.now();
             let problem = format!("it is to go back in full ({why}): {err}");
@@ -62,5 +74,6 @@ async fn take_up(app: &Arc<App>, order: OrderId, why: &str) -> Result<(), Refund
                 .await
                 .map_err(|err: DbError| err.into())
         }
+        Err(err) => Err(err),
     }
 }
