@@ -24,7 +24,7 @@ const ORDERS: usize = 60;
 const NOTICES_PER_ORDER: usize = 10;
 
 /// Rounds after which it must have come to that many: more would be a test that hangs.
-const ROUNDS_MAX: usize = 2000;
+const ROUNDS_MAX: usize = 300;
 
 /// Periodic tasks and jumps of time until everything has ended.
 const ENDINGS: usize = 8;

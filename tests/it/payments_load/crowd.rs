@@ -2,13 +2,13 @@
 
 use dream_bff::base::rng::Rng;
 use dream_bff::sandbox::{Delivery, Platform, PushDelivery};
-use futures_util::future::join_all;
+use futures_util::stream::{self, StreamExt as _};
 use serde_json::{Value, json};
 
 use crate::support::{TestApp, User};
 
-/// Things done at once in each round.
-const AT_ONCE: usize = 24;
+/// Requests under way at once.
+const AT_ONCE: usize = 32;
 
 /// One order in so many is forgotten.
 const FORGOTTEN: u64 = 6;
@@ -68,7 +68,8 @@ impl<'a> Crowd<'a> {
     /// Many things at once.
     pub(super) async fn act(&mut self) {
         let mut steps = Vec::new();
-        for _ in 0..AT_ONCE {
+        // As many for each order, however many there are: they do not wait for ever.
+        for _ in 0..self.wanted * 2 / 5 {
             let dice = self.rng.below(100);
             if self.bought.is_empty() || (dice < 40 && self.is_still_buying()) {
                 steps.push(self.wish());
@@ -89,7 +90,8 @@ impl<'a> Crowd<'a> {
         }
         self.requests += steps.len();
         let users = &self.users;
-        let done = join_all(steps.into_iter().map(|step| step.of(users))).await;
+        let steps = stream::iter(steps).map(|step| step.of(users)).buffer_unordered(AT_ONCE);
+        let done: Vec<Option<Bought>> = steps.collect().await;
         for mut bought in done.into_iter().flatten() {
             // The same again, when it still waited for payment.
             if self.bought.iter().all(|known| known.id != bought.id) {
