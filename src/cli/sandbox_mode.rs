@@ -135,6 +135,12 @@ pub(super) fn banner(base: &str) -> String {
    TOKEN=$(curl -s {base}/v1/auth/wechat-login -H 'Content-Type: application/json' -d '{{"code":"dev-alice"}}' | grep -o '"token":"[^"]*' | cut -d'"' -f4); echo "token: $TOKEN"
    JOB=$(curl -s {base}/v1/proxy/images/generate -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' -d '{{"prompt":"月光下的山水，水墨画"}}' | grep -o '"jobId":"[^"]*' | cut -d'"' -f4); echo "job: $JOB"
    until URL=$(curl -s {base}/v1/proxy/jobs/$JOB -H "Authorization: Bearer $TOKEN" | grep -o 'http[^"]*png'); do sleep 1; done; curl -s -o dream.png "$URL" && echo "picture: dream.png"
+
+   And these, to buy a year of membership as alice does; no money moves:
+
+   ORDER=$(curl -s {base}/v1/orders -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' -d '{{"planId":"vip_year","paymentMethod":"wechat"}}' | grep -o '"orderId":"[^"]*' | cut -d'"' -f4); echo "order: $ORDER"
+   curl -s {base}{control}/api/pay -H 'Content-Type: application/json' -d '{{"outTradeNo":"'$ORDER'"}}'; echo
+   curl -s "{base}/v1/orders/$ORDER?sync=true" -H "Authorization: Bearer $TOKEN" | grep -o '"status":"[^"]*"'
 "#,
         control = Sandbox::CONTROL_PATH
     )

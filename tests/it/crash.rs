@@ -7,9 +7,12 @@
 //! the file that is left.
 
 mod audit;
+mod buyer;
 mod driver;
 mod guest;
 mod images;
+mod money;
+mod payments;
 mod storage;
 mod wishes;
 
@@ -25,14 +28,32 @@ fn number(variable: &str) -> Option<u64> {
     Some(text.parse().unwrap_or_else(|_| panic!("{variable} is no number: {text}")))
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nothing_is_lost_or_doubled_by_kills_under_load() {
+fn plan() -> Plan {
     let rounds = number("CRASH_ROUNDS").map_or(ROUNDS, |rounds| rounds.try_into().unwrap());
     let seed = number("CRASH_SEED").unwrap_or_else(|| Rng::system().below(1_000_000));
     println!("CRASH_ROUNDS={rounds} CRASH_SEED={seed}");
-    let figures = driver::run(Plan { rounds, seed }, images::workload).await;
+    Plan { rounds, seed }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_payment_is_lost_or_granted_twice_by_kills_under_load() {
+    let plan = plan();
+    let figures = driver::run(plan, payments::workload).await;
     println!("{figures}");
-    assert!(figures.of("submits acknowledged") >= u64::from(rounds), "hardly any load: {figures}");
+    let paid = figures.of("orders paid at WeChat");
+    assert!(paid >= u64::from(plan.rounds), "hardly any load: {figures}");
+    let cut_off = figures.of("cut off by the last kill");
+    assert!(cut_off > 0, "no payment was left to be found: {figures}");
+    assert!(figures.of("orders paid by virtual payment") > 0, "one channel only: {figures}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_lost_or_doubled_by_kills_under_load() {
+    let plan = plan();
+    let figures = driver::run(plan, images::workload).await;
+    println!("{figures}");
+    let acknowledged = figures.of("submits acknowledged");
+    assert!(acknowledged >= u64::from(plan.rounds), "hardly any load: {figures}");
     let cut_off = figures.of("cut off by the last kill");
     assert!(cut_off > 0, "nothing was left to be taken up: {figures}");
     assert!(figures.of("jobs SUCCEEDED") > 0, "nothing was ever delivered: {figures}");

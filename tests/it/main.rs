@@ -17,6 +17,7 @@ mod object_storage;
 mod openapi;
 mod orders;
 mod payments;
+mod payments_load;
 mod points;
 mod process;
 mod proxy;

@@ -6,7 +6,7 @@ use dream_bff::base::rng::Rng;
 use dream_bff::clients::wechat_pay::PrepayRequest;
 use dream_bff::features::points::service::books::check_books;
 use dream_bff::features::settings::{self, Section};
-use dream_bff::sandbox::{Delivery, Fault, PayCall};
+use dream_bff::sandbox::{Delivery, Fault, PayCall, Platform, WechatCall};
 use serde_json::{Value, json};
 
 use crate::support::{TestApp, User};
@@ -256,6 +256,25 @@ async fn a_lost_notification_is_found_without_being_asked() {
     assert_eq!(status(&alice, &placed).await, "PENDING");
     t.sandbox.wechat_pay().faults_of(PayCall::Query).clear();
     t.clock.advance(Duration::from_secs(45));
+    t.run_periodic_tasks().await;
+    assert_eq!(status(&alice, &placed).await, "PAID");
+    assert_books_balance(&t).await;
+}
+
+#[tokio::test]
+async fn a_virtual_payment_before_an_unanswered_question_survives_the_cancellation() {
+    let t = TestApp::start().await;
+    let alice = t.log_in("alice").await;
+    let wanted = json!({ "planId": "vip_month", "paymentMethod": "virtual" });
+    let placed = alice.post("/v1/orders").json(&wanted).await.ok();
+    let params = &placed["virtualPayParams"];
+    t.sandbox.wechat().pay_virtually_in_silence("alice", params, Platform::Android).unwrap();
+    t.sandbox.wechat().faults_of(WechatCall::VirtualQuery).always(Fault::Drop);
+    let cancel = format!("/v1/orders/{}/cancel", id(&placed));
+    assert_eq!(alice.post(&cancel).await.ok()["status"], "CANCELLED");
+    t.sandbox.wechat().faults_of(WechatCall::VirtualQuery).clear();
+    // Its push is lost, and nobody waits for the end of the order to ask.
+    t.clock.advance(Duration::from_secs(11));
     t.run_periodic_tasks().await;
     assert_eq!(status(&alice, &placed).await, "PAID");
     assert_books_balance(&t).await;

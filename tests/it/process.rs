@@ -69,14 +69,17 @@ async fn what_the_sandbox_prints_works_when_pasted() {
     let mut start = command(folder.path());
     start.args(["serve", "--sandbox"]);
     let server = Process::listening(start).await;
-    until("the banner is out", || server.stdout().contains("dream.png")).await;
+    until("the banner is out", || server.stdout().contains("sync=true")).await;
     let banner = server.stdout();
     let lines: Vec<&str> = banner
         .lines()
         .map(str::trim)
-        .filter(|line| ["TOKEN=", "JOB=", "until "].iter().any(|start| line.starts_with(start)))
+        .filter(|line| {
+            let starts = ["TOKEN=", "JOB=", "until ", "ORDER=", "curl "];
+            starts.iter().any(|start| line.starts_with(start))
+        })
         .collect();
-    assert_eq!(lines.len(), 3, "{banner}");
+    assert_eq!(lines.len(), 6, "{banner}");
 
     let shell = std::process::Command::new("sh")
         .args(["-c", &lines.join("\n")])
@@ -87,6 +90,7 @@ async fn what_the_sandbox_prints_works_when_pasted() {
     let said = format!("{}{}", stdout(&said), String::from_utf8_lossy(&said.stderr));
     assert!(said.contains("picture: dream.png"), "{said}");
     assert!(said.contains("token: ey"), "{said}");
+    assert!(said.contains("\"status\":\"PAID\""), "{said}");
     assert_eq!(picture(&folder.path().join("dream.png")), (1024, 1024));
 
     for path in ["/api/docs", "/_sandbox"] {

@@ -35,6 +35,12 @@ const LONG_LIVED: u64 = 10;
 /// Such a life.
 const LONG_LIFE_MS: u64 = 6000;
 
+/// [`Workload::between`] is for one death in so many, …
+const BETWEEN: u64 = 3;
+
+/// … except for the last ones: what it begins needs time.
+const WITHOUT_BETWEEN: u32 = 3;
+
 /// One start in so many is killed before it need have come to listen.
 const STILLBORN: u64 = 6;
 
@@ -58,6 +64,10 @@ pub(super) struct CutOff {
 /// See [`Workload::prepare`].
 pub(super) type Prepare = Box<dyn FnOnce(Arc<App>) -> BoxFuture<'static, ()>>;
 
+/// What somebody does to the data of a server that has just died, from this process.
+pub(super) type Between =
+    for<'a> fn(&'a Arc<App>, &'a Path, &'a Rng, &'a Figures) -> BoxFuture<'a, ()>;
+
 /// What happens to a server between its starts and deaths, and what must hold in the end.
 pub(super) struct Workload {
     /// Settings of the server, beside those that every test has.
@@ -68,6 +78,8 @@ pub(super) struct Workload {
     pub(super) actors: Vec<Box<dyn Actor>>,
     /// A change of the outside world, every now and then while there is load.
     pub(super) weather: fn(&Sandbox, &Rng),
+    /// After some of the deaths but the last ones, if there is any.
+    pub(super) between: Option<Between>,
     /// Tells the simulators where the server listens now.
     pub(super) announce: fn(&Sandbox, SocketAddr),
     /// Makes the outside world behave, for the end.
@@ -75,7 +87,7 @@ pub(super) struct Workload {
     /// What the last kill cut off in the middle.
     pub(super) cut_off: fn(&Connection, &Sandbox) -> CutOff,
     /// How much in the database has not come to its end.
-    pub(super) open: fn(&Connection) -> i64,
+    pub(super) open: fn(&Connection, &Sandbox) -> i64,
     /// What must be so of the files, when the server is dead.
     pub(super) audits: Vec<fn(&Rest<'_>)>,
 }
@@ -178,10 +190,13 @@ impl Front {
 }
 
 /// Runs it all; what does not hold is a panic.
-pub(super) async fn run(plan: Plan, workload: impl FnOnce(Plan) -> Workload) -> Arc<Figures> {
+pub(super) async fn run(
+    plan: Plan,
+    workload: impl FnOnce(Plan, &Arc<Sandbox>) -> Workload,
+) -> Arc<Figures> {
     let (folder, sandbox) = (TempDir::new().unwrap(), Arc::new(Process::sandbox().await));
     let figures = Arc::<Figures>::default();
-    let workload = workload(plan);
+    let workload = workload(plan, &sandbox);
     let app = Process::inside(folder.path(), &sandbox);
     (workload.prepare)(Arc::clone(&app)).await;
     app.db.close();
@@ -211,6 +226,12 @@ pub(super) async fn run(plan: Plan, workload: impl FnOnce(Plan) -> Workload) -> 
         address.send_replace(None);
         figures.add("kills", 1);
         assert_sound(&server);
+        let is_early = round + WITHOUT_BETWEEN < plan.rounds;
+        if let Some(between) = workload.between.filter(|_| is_early && rng.below(BETWEEN) == 0) {
+            let app = Process::inside(folder.path(), &sandbox);
+            between(&app, folder.path(), &rng, &figures).await;
+            app.db.close();
+        }
     }
 
     let database = database(folder.path());
@@ -227,11 +248,12 @@ pub(super) async fn run(plan: Plan, workload: impl FnOnce(Plan) -> Workload) -> 
         actor.settle(&front).await;
     }
     let waiting = Stopwatch::start();
-    while (workload.open)(&database) > 0 {
-        let open = (workload.open)(&database);
-        assert!(waiting.elapsed() < REST, "{open} are stuck: {}", server.log());
+    while (workload.open)(&database, &sandbox) > 0 {
+        let open = (workload.open)(&database, &sandbox);
+        assert!(waiting.elapsed() < REST, "{open} are stuck: {figures}{}", server.log());
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
+    figures.add("ms until all had ended", waiting.elapsed().as_millis().try_into().unwrap());
     for actor in &mut actors {
         actor.check(&front, &figures).await;
     }
@@ -297,7 +319,7 @@ impl Load {
 }
 
 /// The database of the server in `folder`.
-fn database(folder: &Path) -> Connection {
+pub(super) fn database(folder: &Path) -> Connection {
     let connection = Connection::open(folder.join("data/dream.db")).unwrap();
     connection.busy_timeout(Duration::from_secs(10)).unwrap();
     connection

@@ -39,7 +39,7 @@ const TIME_ENOUGH_S: i64 = 10;
 /// Redeem codes there are; two users try the same one.
 const CODES: u32 = 4000;
 
-pub(super) fn workload(plan: Plan) -> Workload {
+pub(super) fn workload(plan: Plan, _: &Arc<Sandbox>) -> Workload {
     let shared = Arc::<Shared>::default();
     let mut actors: Vec<Box<dyn Actor>> = Vec::new();
     for number in 0..REGULARS + NEWCOMERS {
@@ -60,6 +60,7 @@ pub(super) fn workload(plan: Plan) -> Workload {
         prepare: Box::new(|app| Box::pin(prepare(app, shared))),
         actors,
         weather,
+        between: None,
         announce,
         calm,
         cut_off,
@@ -203,7 +204,7 @@ fn cut_off(database: &Connection, sandbox: &Sandbox) -> CutOff {
 }
 
 /// Jobs that may still change.
-fn open(database: &Connection) -> i64 {
+fn open(database: &Connection, _: &Sandbox) -> i64 {
     let query = "SELECT COUNT(*) FROM generations
                   WHERE status IN ('QUEUED', 'RUNNING', 'RETRYING') OR late_until IS NOT NULL";
     database.query_row(query, [], |row| row.get(0)).unwrap()

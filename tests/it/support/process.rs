@@ -50,6 +50,7 @@ impl Process {
             image_latency: std::time::Duration::ZERO,
             image_rate_per_minute: 0,
             image_concurrency: 0,
+            push_url: Some("http://server.test/v1/wechat/push".to_owned()),
             ..SandboxSettings::default()
         };
         Sandbox::start(at_once, Clock::system(), Rng::seeded(1)).await.unwrap()
@@ -69,7 +70,7 @@ impl Process {
         changes: &[(&str, &str)],
     ) -> Self {
         let mut command = command(folder);
-        command.arg("serve").envs(settings(sandbox, changes).0);
+        command.arg("serve").envs(settings(folder, sandbox, changes).0);
         Self::spawn(command)
     }
 
@@ -107,7 +108,7 @@ impl Process {
     /// what no request does. Nothing runs in the background.
     pub(crate) fn inside(folder: &Path, sandbox: &Sandbox) -> Arc<App> {
         let data = folder.join("data");
-        let settings = settings(sandbox, &[("DATA_DIR", data.to_str().unwrap())]);
+        let settings = settings(folder, sandbox, &[("DATA_DIR", data.to_str().unwrap())]);
         let app = App::open(&settings.config(), Clock::system(), Rng::system()).unwrap();
         features::prepare(&app).unwrap();
         app
@@ -167,8 +168,9 @@ impl Process {
 }
 
 /// What a server is started with; an empty value is not set.
-fn settings(sandbox: &Sandbox, changes: &[(&str, &str)]) -> Settings {
+fn settings(folder: &Path, sandbox: &Sandbox, changes: &[(&str, &str)]) -> Settings {
     let mut settings = Settings::of(sandbox);
+    settings.set_payment(sandbox, folder);
     settings.set("RATE_LIMIT_PER_IP", "0");
     settings.set("RATE_LIMIT_LOGIN_PER_IP", "0");
     for (name, value) in changes {

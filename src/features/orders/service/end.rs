@@ -7,15 +7,16 @@ use super::ask::{self, Closing};
 use crate::app::App;
 use crate::base::ids::UserId;
 use crate::features::orders::model::{
-    Asked, Method, Order, OrderError, OrderId, OrderPayment, Status, next_aftercare,
+    Asked, Method, Order, OrderError, OrderId, OrderPayment, Status,
 };
 use crate::features::orders::store;
 
 /// How long somebody who cancels waits for WeChat; closing it there goes on without him.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// A job takes up the closing when this call did not get to it, so many seconds later.
-const CLOSE_AGAIN_S: i64 = 10;
+/// A job looks at the order again so many seconds later, and closes it there when this call did not get
+/// to it.
+const LOOK_AGAIN_S: i64 = 10;
 
 /// What ending an order came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,11 +117,9 @@ async fn mark_ended(app: &App, id: &OrderId) -> Result<bool, OrderError> {
                 return Ok(false);
             }
             let is_wechat = order.method == Method::Wechat;
-            let next = if is_wechat {
-                Some(now.plus_seconds(CLOSE_AGAIN_S))
-            } else {
-                next_aftercare(order.expires_at, now)
-            };
+            // Virtual payment is asked once more soon as well: the question before may have gone
+            // unanswered, and its user may be paying just now.
+            let next = Some(now.plus_seconds(LOOK_AGAIN_S));
             store::payments::ended(tx, &id, is_wechat, next, now)?;
             Ok::<_, OrderError>(true)
         })
