@@ -66,6 +66,11 @@ pub(super) const ALL: &[Migration] = &[
         name: "add_gallery",
         sql: include_str!("../../data/migrations/0008_add_gallery.sql"),
     },
+    Migration {
+        version: 9,
+        name: "add_moderation_and_messages",
+        sql: include_str!("../../data/migrations/0009_add_moderation_and_messages.sql"),
+    },
 ];
 
 /// Where a database file stands.

@@ -23,6 +23,8 @@ pub enum Tag {
     Gallery,
     /// What users keep.
     Favorites,
+    /// Subscribe messages: what may be told to users.
+    Messages,
     /// The pass-through to the image API.
     Proxy,
     /// What WeChat calls.
