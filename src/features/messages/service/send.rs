@@ -66,9 +66,7 @@ async fn send(app: &App, waiting: Waiting) -> Result<(), MessageError> {
     let Some((template, openid)) = begun else { return Ok(()) };
     let details = &waiting.details;
     let page = filled(&template.page, details);
-    let field = |field: &MessageField| {
-        (field.name.clone(), filled(&field.value, details))
-    };
+    let field = |field: &MessageField| (field.name.clone(), filled(&field.value, details));
     let message = SubscribeMessage {
         openid,
         template_id: template.template_id,
