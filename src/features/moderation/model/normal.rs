@@ -31,12 +31,23 @@ impl Normal {
     pub(in crate::features::moderation) fn of(text: &str) -> Self {
         let mut normal = Self::default();
         let mut is_joined = false;
-        for (origin, c) in text.chars().enumerate() {
+        let mut chars = text.chars().enumerate().peekable();
+        while let Some((origin, c)) = chars.next() {
             if is_invisible(c) {
                 continue;
             }
+            let is_before_latin = chars.peek().is_some_and(|(_, next)| is_latin(*next));
             let mut is_kept = false;
             for c in folded(c) {
+                let is_behind_latin =
+                    is_joined && normal.places.last().is_some_and(|place| place.is_latin);
+                let c = match c {
+                    '@' if is_behind_latin || is_before_latin => 'a',
+                    '$' if is_behind_latin || is_before_latin => 's',
+                    // Between other characters they only keep these apart.
+                    '@' | '$' => continue,
+                    other => other,
+                };
                 is_kept = true;
                 let place = Place { origin, is_latin: c.is_ascii_alphanumeric(), is_joined };
                 normal.text.push(c);
@@ -84,7 +95,12 @@ fn folded(c: char) -> impl Iterator<Item = char> {
         .nfkd()
         .filter(|c| !is_combining_mark(*c) && !is_invisible(*c))
         .map(alike)
-        .filter(|c| c.is_alphanumeric())
+        .filter(|c| c.is_alphanumeric() || matches!(c, '@' | '$'))
+}
+
+/// A Latin letter or digit, of any width.
+fn is_latin(c: char) -> bool {
+    folded(c).any(|c| c.is_ascii_alphanumeric())
 }
 
 /// Zero-width and direction marks, soft hyphens, variation selectors, tags.
@@ -100,11 +116,11 @@ fn is_invisible(c: char) -> bool {
 /// become one, in words and texts alike.
 fn alike(c: char) -> char {
     match c {
-        '0' | 'о' | 'ο' | '〇' | '○' => 'o',
-        '1' | 'i' | 'і' | 'ι' | 'ı' | 'ӏ' | '|' => 'l',
+        '0' | 'о' | 'ο' | '〇' => 'o',
+        '1' | 'i' | 'і' | 'ι' | 'ı' | 'ӏ' => 'l',
         '3' | 'е' | 'ε' | 'є' => 'e',
-        '4' | '@' | 'а' | 'α' => 'a',
-        '5' | '$' | 'ѕ' => 's',
+        '4' | 'а' | 'α' => 'a',
+        '5' | 'ѕ' => 's',
         '7' | 'т' | 'τ' => 't',
         'в' | 'β' => 'b',
         'с' | 'ϲ' => 'c',
@@ -138,7 +154,7 @@ mod tests {
             "赌 博 网 站",
             "赌.博-网【站】",
             "赌\u{200b}博\u{feff}网站",
-            "赌\n博\t网　站",
+            "赌@博$网|站",
         ] {
             assert_eq!(normalised(text), "赌博网站", "{text:?}");
         }
