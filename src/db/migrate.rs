@@ -81,6 +81,11 @@ pub(super) const ALL: &[Migration] = &[
         name: "add_statistics",
         sql: include_str!("../../data/migrations/0011_add_statistics.sql"),
     },
+    Migration {
+        version: 12,
+        name: "add_moderation_and_messages",
+        sql: include_str!("../../data/migrations/0012_add_moderation_and_messages.sql"),
+    },
 ];
 
 /// Where a database file stands.

@@ -15,6 +15,10 @@ pub mod login;
 
 pub mod media;
 
+pub mod moderation;
+
+pub mod messages;
+
 pub mod generations;
 
 pub mod membership;
@@ -51,6 +55,8 @@ use crate::clients::wechat_pay::PayError;
 use crate::db::DbError;
 use crate::jobs::Periodic;
 
+use self::moderation::ModerationError;
+
 /// Where the API lives.
 pub const API_BASE: &str = "/v1";
 
@@ -73,6 +79,7 @@ pub fn api(app: &Arc<App>) -> OpenApiService<impl OpenApi + 'static, ()> {
         proxy::ProxyApi { app: Arc::clone(app) },
         gallery::GalleryApi { app: Arc::clone(app) },
         templates::TemplatesApi { app: Arc::clone(app) },
+        messages::MessagesApi { app: Arc::clone(app) },
         favorites::FavoritesApi { app: Arc::clone(app) },
         stats::StatsApi { app: Arc::clone(app) },
     );
@@ -89,15 +96,25 @@ pub fn api(app: &Arc<App>) -> OpenApiService<impl OpenApi + 'static, ()> {
         .server(API_BASE)
 }
 
+/// Why the features are not ready.
+#[derive(Debug, thiserror::Error)]
+pub enum PrepareError {
+    #[error(transparent)]
+    Moderation(#[from] ModerationError),
+    #[error(transparent)]
+    Db(#[from] DbError),
+}
+
 /// What the features need to know from the database before the first request.
 ///
 /// # Errors
-/// What the database fails with.
-pub fn prepare(app: &App) -> Result<(), DbError> {
+/// What the database fails with; a word list that cannot be searched.
+pub fn prepare(app: &App) -> Result<(), PrepareError> {
     settings::service::also_check(app, media::service::check_settings);
     settings::service::load(app)?;
     auth::service::load_revoked(app)?;
-    generations::service::load(app)
+    moderation::service::words::load(app)?;
+    Ok(generations::service::load(app)?)
 }
 
 /// Starts what the features do besides answering. It ends with `stop`; whoever waits for the tasks
@@ -173,6 +190,28 @@ pub fn periodic() -> Vec<Periodic> {
             name: "vip.reminders",
             every: Duration::from_secs(600),
             run: |app| Box::pin(async move { Ok(vip::service::reminders::note_due(&app).await?) }),
+        },
+        Periodic {
+            name: "moderation.sweep",
+            every: Duration::from_secs(3600),
+            run: |app| {
+                Box::pin(async move { Ok(moderation::service::pictures::sweep(&app).await?) })
+            },
+        },
+        Periodic {
+            name: "gallery.checks",
+            every: Duration::from_secs(10),
+            run: |app| Box::pin(async move { Ok(gallery::service::check_due(&app).await?) }),
+        },
+        Periodic {
+            name: "messages.send",
+            every: Duration::from_secs(2),
+            run: |app| Box::pin(async move { Ok(messages::service::send_due(&app).await?) }),
+        },
+        Periodic {
+            name: "messages.sweep",
+            every: Duration::from_secs(3600),
+            run: |app| Box::pin(async move { Ok(messages::service::sweep(&app).await?) }),
         },
         Periodic {
             name: "generations.deadlines",

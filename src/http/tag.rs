@@ -27,6 +27,8 @@ pub enum Tag {
     Favorites,
     /// What was done: by the caller, by all.
     Stats,
+    /// Subscribe messages: what may be told to users.
+    Messages,
     /// The pass-through to the image API.
     Proxy,
     /// What WeChat calls.

@@ -13,6 +13,8 @@ mod idempotency;
 mod layering;
 mod login;
 mod media;
+mod messages;
+mod moderation;
 mod object_storage;
 mod openapi;
 mod orders;

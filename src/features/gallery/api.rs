@@ -18,6 +18,7 @@ use super::service;
 use crate::app::App;
 use crate::features::auth::{OptionalUserAuth, UserAuth};
 use crate::features::idempotency::{self, Answer, Answered, IdempotencyKey};
+use crate::features::moderation::ModerationError;
 use crate::http::{
     ApiError, ErrorCode, JsonBody, JsonBytes, MessageResponse, Page, PageQuery, Tag,
 };
@@ -158,7 +159,7 @@ impl GalleryApi {
     /// Publish a picture of a job
     ///
     /// Of one's own finished job; the same job and index again give the same image. `APPROVED` is public
-    /// at once, `PENDING` waits for a review.
+    /// at once, `PENDING` waits for WeChat's check or a review; `GET /gallery/mine` tells what becomes of it.
     /// Errors: `JOB_NOT_FOUND`, `INVALID_STATE` (the job has no pictures), `CONTENT_REJECTED`,
     /// `IDEMPOTENCY_KEY_REUSED`.
     #[oai(path = "/publish", method = "post", operation_id = "publishImage")]
@@ -219,7 +220,10 @@ impl From<GalleryError> for ApiError {
     fn from(err: GalleryError) -> Self {
         let code = match err {
             GalleryError::Idempotency(err) => return err.into(),
-            GalleryError::Db(err) => return err.into(),
+            GalleryError::Db(err) | GalleryError::Check(ModerationError::Db(err)) => {
+                return err.into();
+            }
+            GalleryError::Check(_) => ErrorCode::InternalError,
             GalleryError::Invalid(field) => return Self::invalid_field(field),
             GalleryError::NotFound => ErrorCode::ImageNotFound,
             GalleryError::JobNotFound => ErrorCode::JobNotFound,

@@ -13,6 +13,7 @@ use crate::base::ids::UserId;
 use crate::base::time::UnixMillis;
 use crate::db::DbError;
 use crate::features::idempotency::IdempotencyError;
+use crate::features::moderation::ModerationError;
 
 /// Where a picture stands: `PENDING → APPROVED | REJECTED`, `APPROVED ⇄ HIDDEN`. Only `APPROVED` ones
 /// are public.
@@ -87,16 +88,21 @@ impl Decision {
 /// Why a picture is hidden that nobody has decided on: enough users reported it.
 pub(super) const REPORTED: &str = "reported";
 
+/// Why a picture is rejected that nobody has decided on: WeChat finds something in it.
+pub(super) const CHECK_SAYS_NO: &str = "content_check";
+
 /// Why a picture is hidden whose author is banned; what is hidden for it comes back with him.
 pub(super) const AUTHOR_BANNED: &str = "author_banned";
 
 /// What a check says about a picture before it is published.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// It is public at once.
     Pass,
     /// A reviewer decides.
     Hold,
+    /// It is public when WeChat finds nothing in the picture.
+    CheckPicture,
     /// It is not taken at all.
     Reject,
 }
@@ -289,6 +295,8 @@ pub enum GalleryError {
     Forbidden,
     #[error("this cannot be decided about a picture that is {0:?}")]
     Undecidable(ImageStatus),
+    #[error("the picture cannot be checked")]
+    Check(#[source] ModerationError),
     #[error(transparent)]
     Idempotency(#[from] IdempotencyError),
     #[error(transparent)]

@@ -2,6 +2,7 @@
 
 mod authors;
 mod check;
+mod checks;
 mod likes;
 mod lists;
 mod publish;
@@ -15,7 +16,8 @@ pub(super) use publish::{Wish, publish};
 pub(super) use reports::report;
 
 pub use authors::{delete_all_of, forget_user, hide_all_of, restore_all_of};
-pub use review::{Reviewed, decide, held, open_reports, reported};
+pub use checks::{check_due, checked};
+pub use review::{Reviewed, decide, decide_as, held, open_reports, reported};
 
 use super::model::{Category, GalleryError, Image, MarkedImage, Marks, Picture};
 use super::store;

@@ -180,6 +180,7 @@ impl From<GenerationError> for ApiError {
             GenerationError::Db(err) => return err.into(),
             GenerationError::Invalid(field) => return Self::invalid_field(field),
             GenerationError::NotFound => ErrorCode::JobNotFound,
+            GenerationError::ContentRejected => ErrorCode::ContentRejected,
             GenerationError::VipRequired => ErrorCode::VipRequired,
             GenerationError::QuotaExceeded => ErrorCode::QuotaExceeded,
             GenerationError::TooManyWaiting => {

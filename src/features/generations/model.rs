@@ -308,6 +308,8 @@ pub enum GenerationError {
     /// Names the field.
     #[error("`{0}` is not valid")]
     Invalid(&'static str),
+    #[error("the check of the prompt says no")]
+    ContentRejected,
     #[error("this level cannot have it at any price")]
     VipRequired,
     #[error("the day's pictures are used up")]

@@ -65,8 +65,8 @@ impl ProxyApi {
     /// Body and answer (status, JSON) are the image API's own. A `jobId` in the answer becomes the
     /// caller's. It costs what a job costs, by `mode`, `resolution` and `sampleCount` or `n`, and is
     /// given back when the answer is not 2xx, or a read or the webhook shows the job failed or
-    /// cancelled. Errors of ours: `INVALID_REQUEST` (a member that cannot be priced), `VIP_REQUIRED`,
-    /// `QUOTA_EXCEEDED`, `INSUFFICIENT_POINTS`, `PROVIDER_ERROR` (no connection, or no JSON came back),
+    /// cancelled. Errors of ours: `INVALID_REQUEST` (a member that cannot be priced, two prompts),
+    /// `CONTENT_REJECTED`, `VIP_REQUIRED`, `QUOTA_EXCEEDED`, `INSUFFICIENT_POINTS`, `PROVIDER_ERROR` (no connection, or no JSON came back),
     /// `PROVIDER_TIMEOUT`, `SERVICE_OVERLOAD`, `RATE_LIMIT_EXCEEDED`, `IDEMPOTENCY_KEY_REUSED`.
     #[oai(path = "/images/generate", method = "post", operation_id = "proxyGenerate")]
     async fn generate(
@@ -132,6 +132,7 @@ impl From<ProxyError> for ApiError {
             ProxyError::Invalid(field) => return Self::invalid_field(field),
             ProxyError::ClientGone | ProxyError::CutShort => ErrorCode::InternalError,
             ProxyError::JobNotFound => ErrorCode::JobNotFound,
+            ProxyError::ContentRejected => ErrorCode::ContentRejected,
             ProxyError::Garbled(_) => ErrorCode::ProviderError,
             ProxyError::Call(CallError::Overloaded) => ErrorCode::ServiceOverload,
             ProxyError::Call(CallError::Timeout(_)) => ErrorCode::ProviderTimeout,

@@ -10,7 +10,7 @@ use hyper::header::{
 use hyper::{HeaderMap, StatusCode};
 use serde::Deserialize;
 
-pub(super) use wanted::wanted;
+pub(super) use wanted::{prompt, wanted};
 
 use crate::base::ids::UserId;
 use crate::base::rng::Rng;
@@ -158,6 +158,8 @@ pub enum ProxyError {
     /// Names the member of the body that no price can be made for.
     #[error("`{0}` is not valid")]
     Invalid(&'static str),
+    #[error("the check of the prompt says no")]
+    ContentRejected,
     /// The client left before anything was sent; nobody reads this.
     #[error("the client has left")]
     ClientGone,

@@ -12,7 +12,9 @@ use serde::de::IgnoredAny;
 use tokio_util::sync::CancellationToken;
 
 use self::charges::Charge;
-use super::model::{FORWARDED, Passed, ProxyError, Said, UpstreamJobId, end_to_end, wanted};
+use super::model::{
+    FORWARDED, Passed, ProxyError, Said, UpstreamJobId, end_to_end, prompt, wanted,
+};
 use super::store;
 use crate::app::App;
 use crate::base::error_chain::error_chain;
@@ -22,6 +24,7 @@ use crate::clients::image_api::Forward;
 use crate::features::generations::Pictures;
 use crate::features::generations::service::charge;
 use crate::features::idempotency::{self, KeyedCall, Ticket};
+use crate::features::moderation;
 
 /// How often the note of an answer is tried before the client is told that it failed.
 const NOTE_TRIES: u32 = 3;
@@ -52,20 +55,20 @@ pub async fn start(app: Arc<App>) {
 /// has left: what it costs depends on the image API.
 ///
 /// # Errors
-/// `Invalid`, `Price`, `Call`, `Garbled`, `Idempotency`; what the database fails with.
+/// `Invalid`, `ContentRejected`, `Price`, `Call`, `Garbled`, `Idempotency`; what the database fails with.
 pub(super) async fn generate(
     app: &Arc<App>,
     caller: Caller,
     key: Option<KeyedCall>,
     body: Vec<u8>,
 ) -> Result<Passed, ProxyError> {
-    let pictures = wanted(&body)?;
+    let (pictures, prompt) = (wanted(&body)?, prompt(&body)?);
     let user = caller.user;
     let content_type = Some(HeaderValue::from_static("application/json"));
     let call = forward(caller, Method::POST, "/v1/images/generate".to_owned(), content_type, body);
     let left = CancellationToken::new();
     let _client = left.clone().drop_guard();
-    let once = Once { app: Arc::clone(app), user, pictures, left };
+    let once = Once { app: Arc::clone(app), user, pictures, prompt, left };
     // The turn of the key is held by the task too: a repetition waits for a call whose client has left.
     let task = tokio::spawn(async move { once.run(key, call).await });
     task.await.map_err(|_| ProxyError::CutShort)?
@@ -76,6 +79,8 @@ struct Once {
     app: Arc<App>,
     user: UserId,
     pictures: Pictures,
+    /// To be looked at before anything is paid.
+    prompt: String,
     /// Cancelled when nobody waits for the answer any more.
     left: CancellationToken,
 }
@@ -99,6 +104,9 @@ impl Once {
             return Err(ProxyError::ClientGone);
         }
         let (app, user, pictures) = (&*self.app, self.user, self.pictures);
+        if !moderation::service::texts::is_prompt_allowed(app, user, &self.prompt).await? {
+            return Err(ProxyError::ContentRejected);
+        }
         let now = app.clock.now();
         let tariff = charge::tariff(app, user, now)?;
         if app.image_api.is_full() {

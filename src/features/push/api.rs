@@ -77,6 +77,7 @@ impl From<PushFailure> for ApiError {
         let code = match err {
             PushFailure::Db(err) => return err.into(),
             PushFailure::Order(err) => return err.into(),
+            PushFailure::Gallery(err) => return err.into(),
             PushFailure::CutShort => ErrorCode::InternalError,
             PushFailure::NotConfigured
             | PushFailure::NonceReused

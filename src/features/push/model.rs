@@ -8,6 +8,7 @@ pub(super) use self::nonces::{Admission, Nonces, Turn};
 
 use crate::clients::wechat::push::{Format, PushError};
 use crate::db::DbError;
+use crate::features::gallery::GalleryError;
 use crate::features::orders::OrderError;
 
 /// What WeChat is answered.
@@ -75,6 +76,8 @@ pub(super) enum PushFailure {
     Full,
     #[error(transparent)]
     Order(#[from] OrderError),
+    #[error(transparent)]
+    Gallery(#[from] GalleryError),
     #[error("the work was cut short")]
     CutShort,
     #[error(transparent)]

@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::model::{Admission, Evidence, Nonces, PushFailure, Reply, Turn};
 use crate::app::App;
 use crate::clients::wechat::push::{AppleRefundQuery, Push, PushEvent, PushQuery};
+use crate::features::gallery;
 use crate::features::orders::{self, OrderId};
 use crate::features::payments::{self, EventId, EventOutcome};
 use crate::features::{refunds, users};
@@ -115,8 +116,10 @@ async fn act(
         }
         PushEvent::Complaint => (flagged("a user complains"), Reply::Done(format)),
         PushEvent::CoinPay => (flagged("coins are not sold here"), Reply::Done(format)),
-        // The seam of moderation: the verdict is kept under its trace id.
-        PushEvent::MediaCheck(_) => (EventOutcome::Done, Reply::Success),
+        PushEvent::MediaCheck(told) => {
+            gallery::service::checked(app, told.trace_id, told.verdict, told.label).await?;
+            (EventOutcome::Done, Reply::Success)
+        }
         PushEvent::Unreadable { .. } | PushEvent::Unknown { .. } => {
             (flagged("it lacks what it must have"), Reply::Again(format, NOT_OURS))
         }

@@ -15,7 +15,8 @@ pub mod service;
 mod store;
 
 pub use model::{
-    ChannelRule, Channels, Economy, Entitlement, Entitlements, Gallery, Invite, InviteEvent, Jobs,
-    Label, Membership, Mode, MonthlyPoints, PaymentRules, PlatformChannels, PriceTable, Resolution,
-    ResolutionPrices, Retry, Section, Settings, SettingsChange, SettingsError,
+    ChannelRule, Channels, Checker, Economy, Entitlement, Entitlements, Gallery, Invite,
+    InviteEvent, Jobs, Label, Membership, MessageField, MessageState, MessageTemplate, Messages,
+    Mode, Moderation, MonthlyPoints, PaymentRules, PlatformChannels, PriceTable, Resolution,
+    ResolutionPrices, Retry, Section, Settings, SettingsChange, SettingsError, WhenUnavailable,
 };

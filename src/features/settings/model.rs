@@ -6,6 +6,8 @@ mod gallery;
 mod jobs;
 mod label;
 mod membership;
+mod messages;
+mod moderation;
 mod payment;
 
 use serde::de::DeserializeOwned;
@@ -18,6 +20,8 @@ pub use gallery::Gallery;
 pub use jobs::{Jobs, Retry};
 pub use label::Label;
 pub use membership::{Membership, MonthlyPoints};
+pub use messages::{MessageField, MessageState, MessageTemplate, Messages};
+pub use moderation::{Checker, Moderation, WhenUnavailable};
 pub use payment::{ChannelRule, Channels, PaymentRules, PlatformChannels};
 
 use crate::db::DbError;
@@ -32,6 +36,8 @@ pub struct Settings {
     pub membership: Membership,
     pub payment: PaymentRules,
     pub gallery: Gallery,
+    pub moderation: Moderation,
+    pub messages: Messages,
 }
 
 /// What is changed and stored as one.
@@ -44,6 +50,8 @@ pub enum Section {
     Membership,
     Payment,
     Gallery,
+    Moderation,
+    Messages,
 }
 
 /// A section before and after a change, for the audit log.
@@ -80,6 +88,8 @@ impl Section {
         Self::Membership,
         Self::Payment,
         Self::Gallery,
+        Self::Moderation,
+        Self::Messages,
     ];
 
     /// As it is stored; never renamed.
@@ -92,6 +102,8 @@ impl Section {
             Self::Membership => "membership",
             Self::Payment => "payment",
             Self::Gallery => "gallery",
+            Self::Moderation => "moderation",
+            Self::Messages => "messages",
         }
     }
 
@@ -118,6 +130,8 @@ impl Settings {
             Section::Membership => to_json(&self.membership),
             Section::Payment => to_json(&self.payment),
             Section::Gallery => to_json(&self.gallery),
+            Section::Moderation => to_json(&self.moderation),
+            Section::Messages => to_json(&self.messages),
         }
     }
 
@@ -157,6 +171,8 @@ impl Settings {
             Section::Membership => self.membership = checked(value)?,
             Section::Payment => self.payment = checked(value)?,
             Section::Gallery => self.gallery = checked(value)?,
+            Section::Moderation => self.moderation = checked(value)?,
+            Section::Messages => self.messages = checked(value)?,
         }
         Ok(())
     }
@@ -294,6 +310,13 @@ mod tests {
         let rule = json!({ "channels": { "vip": { "ios": "apple" } } });
         assert_eq!(refused(Section::Payment, rule), "section");
         assert_eq!(refused(Section::Gallery, json!({ "reportsToHide": 1001 })), "reportsToHide");
+        assert_eq!(refused(Section::Moderation, json!({ "checker": "none" })), "section");
+        assert_eq!(refused(Section::Moderation, json!({ "verdictMinutes": 0 })), "verdictMinutes");
+        let fields = json!([{ "name": "thing1", "value": "{prompts}" }]);
+        let unknown = json!({ "imageReady": { "templateId": "t", "fields": fields } });
+        assert_eq!(refused(Section::Messages, unknown), "imageReady.fields");
+        let empty = json!({ "imageReady": { "templateId": "t", "fields": [] } });
+        assert_eq!(refused(Section::Messages, empty), "imageReady.fields");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::check::check;
-use super::visibility;
+use super::{checks, visibility};
 use crate::app::App;
 use crate::base::ids::UserId;
 use crate::base::time::UnixMillis;
@@ -15,6 +15,7 @@ use crate::features::gallery::store;
 use crate::features::generations::{self, DeliveredPicture, Delivery, JobId};
 use crate::features::idempotency::{self, Answer, Ticket};
 use crate::features::media::{self, Holder};
+use crate::features::moderation;
 
 /// Which picture somebody wants to publish, and how.
 #[derive(Clone, Debug)]
@@ -49,7 +50,10 @@ pub(in crate::features::gallery) async fn publish(
     })?;
     let (picture, verdict) = match first {
         (picture, Some(_)) => (picture, Verdict::Hold),
-        (picture, None) => (picture, check(app)),
+        (picture, None) => {
+            let verdict = check(app, user, &picture.prompt, &tags).await?;
+            (picture, verdict)
+        }
     };
     if verdict == Verdict::Reject {
         return Err(GalleryError::Rejected);
@@ -68,7 +72,7 @@ pub(in crate::features::gallery) async fn publish(
         tags,
         category: wish.category,
     };
-    let (answer, is_new) = app
+    let (answer, new) = app
         .db
         .write("gallery.publish", move |tx| {
             let known = store::published_from(tx, &image.job_id, image.job_index)?;
@@ -78,11 +82,20 @@ pub(in crate::features::gallery) async fn publish(
             };
             let answer = answer(&published);
             idempotency::service::store_in(tx, &ticket, &answer, now)?;
-            Ok::<_, GalleryError>((answer, known.is_none()))
+            let new = known.is_none().then_some(published.id);
+            Ok::<_, GalleryError>((answer, new))
         })
         .await?;
-    if is_new {
+    if let Some(image) = new {
         super::changed(app);
+        if verdict == Verdict::CheckPicture {
+            // To its end, also when the client has left: WeChat's number would be lost.
+            let app = Arc::clone(app);
+            let asking = tokio::spawn(async move { checks::ask_now(&app, image).await });
+            if asking.await.is_err() {
+                tracing::error!(image.id = image, "asking about a picture was cut short");
+            }
+        }
     }
     Ok(answer)
 }
@@ -123,6 +136,11 @@ fn add(
     }
     let status = match verdict {
         Verdict::Pass => visibility::show(tx, id, now)?,
+        Verdict::CheckPicture => {
+            let author = image.author;
+            moderation::service::pictures::want(tx, id, author, &image.image_key, now)?;
+            ImageStatus::Pending
+        }
         Verdict::Hold | Verdict::Reject => ImageStatus::Pending,
     };
     let published = store::published_from(tx, &image.job_id, image.job_index)?;

@@ -1,8 +1,12 @@
 //! What reviewers see and decide.
 
+use serde_json::json;
+
 use super::visibility;
+use crate::app::App;
 use crate::base::time::UnixMillis;
 use crate::db::{DbError, Tx};
+use crate::features::audit::{self, Actor, AuditEntry};
 use crate::features::gallery::model::{Decision, GalleryError, Image, ImageStatus, Report};
 use crate::features::gallery::store;
 
@@ -35,6 +39,37 @@ pub fn decide(
     };
     store::reports::decide(tx, id, wanted != ImageStatus::Approved, now)?;
     Ok(Reviewed { before, after })
+}
+
+/// The same as an administrator, with the entry in the audit log that tells of it.
+///
+/// # Errors
+/// Like [`decide`].
+pub async fn decide_as(
+    app: &App,
+    actor: Actor,
+    id: i64,
+    decision: Decision,
+) -> Result<Reviewed, GalleryError> {
+    let now = app.clock.now();
+    let done = app
+        .db
+        .write("gallery.decide", move |tx| {
+            let reason_before = store::image(tx, id)?.and_then(|image| image.status_reason);
+            let done = decide(tx, id, &decision, now)?;
+            let entry = AuditEntry {
+                actor,
+                action: "gallery.decided",
+                object: format!("image:{id}"),
+                before: json!({ "status": done.before.as_str(), "reason": reason_before }),
+                after: json!({ "status": done.after.as_str(), "reason": decision.reason() }),
+            };
+            audit::service::record(tx, &entry, now)?;
+            Ok::<_, GalleryError>(done)
+        })
+        .await?;
+    super::changed(app);
+    Ok(done)
 }
 
 /// Pictures that are not public, of one status, behind the one with this id; the oldest first.

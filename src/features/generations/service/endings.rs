@@ -2,17 +2,20 @@
 
 use std::sync::Arc;
 
+use serde_json::{Map, Value};
+
 use super::charge;
 use super::engine::Engine;
 use crate::app::App;
 use crate::base::ids::UserId;
 use crate::base::time::UnixMillis;
-use crate::db::Tx;
+use crate::db::{DbError, Tx};
 use crate::features::generations::model::{
     Bill, Booking, Failure, GenerationError, JobId, Picture,
 };
 use crate::features::generations::store;
 use crate::features::media::{self, Holder};
+use crate::features::messages::{self, MessageKind};
 use crate::features::points::{self, Entry, Reason};
 use crate::features::settings::{self, InviteEvent, Settings};
 use crate::features::users;
@@ -158,6 +161,8 @@ pub(super) async fn deliver(
                 }
                 store::insert_picture(tx, &id, index, picture)?;
             }
+            let about = (user, MessageKind::ImageReady, id.as_str());
+            messages::service::note(tx, &settings.messages, about, || ready(tx, user, &id), now);
             let rule = &settings.economy.invite;
             let event = InviteEvent::FirstJob;
             let inviter = points::service::invites::reward_inviter(tx, rule, user, event, now)?;
@@ -170,6 +175,17 @@ pub(super) async fn deliver(
         points::service::changed(app, user);
     }
     Ok(true)
+}
+
+/// What a user is told of a job that is done.
+fn ready(tx: &Tx<'_>, user: UserId, id: &JobId) -> Result<Map<String, Value>, DbError> {
+    let mut details = Map::new();
+    if let Some(job) = store::reads::job(tx, id, user)? {
+        details.insert("jobId".to_owned(), job.id.as_str().into());
+        details.insert("prompt".to_owned(), job.prompt.into());
+        details.insert("count".to_owned(), job.pictures.len().into());
+    }
+    Ok(details)
 }
 
 /// Ends every job that is past its deadline, wherever it is: the net under the workers' own timers,

@@ -12,6 +12,7 @@ use crate::features::generations::model::{
 use crate::features::generations::store;
 use crate::features::idempotency::{self, Answer, Ticket};
 use crate::features::media;
+use crate::features::moderation;
 use crate::features::points::{self, Reason};
 use crate::features::settings;
 
@@ -19,7 +20,7 @@ use crate::features::settings;
 /// left: a job that is stored must also be queued.
 ///
 /// # Errors
-/// `Invalid`, `VipRequired`, `QuotaExceeded`, `Points(Insufficient)`, `TooManyWaiting`, `QueueFull`, in
+/// `Invalid`, `ContentRejected`, `VipRequired`, `QuotaExceeded`, `Points(Insufficient)`, `TooManyWaiting`, `QueueFull`, in
 /// this order; what the database fails with.
 pub(in crate::features::generations) async fn submit(
     app: Arc<App>,
@@ -34,6 +35,9 @@ pub(in crate::features::generations) async fn submit(
     {
         tracing::debug!(error = %err, "an input address is refused");
         return Err(GenerationError::Invalid("inputImageUrl"));
+    }
+    if !moderation::service::texts::is_prompt_allowed(&app, user, &wish.prompt).await? {
+        return Err(GenerationError::ContentRejected);
     }
     let task = tokio::spawn(async move { accept(&app, user, wish, ticket, answer).await });
     task.await.map_err(|_| GenerationError::CutShort)?

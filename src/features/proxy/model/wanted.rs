@@ -47,6 +47,25 @@ pub(in crate::features::proxy) fn wanted(body: &[u8]) -> Result<Pictures, ProxyE
     Ok(Pictures { mode, resolution, count })
 }
 
+#[derive(Deserialize)]
+struct Prompted {
+    prompt: Option<serde_json::Value>,
+}
+
+/// What the body asks for in words; empty when it has no `prompt`.
+///
+/// # Errors
+/// `Invalid` when it has two: nobody knows which one counts.
+pub(in crate::features::proxy) fn prompt(body: &[u8]) -> Result<String, ProxyError> {
+    let said: Prompted = serde_json::from_slice(body).map_err(|_| ProxyError::Invalid("prompt"))?;
+    Ok(match said.prompt {
+        None => String::new(),
+        Some(serde_json::Value::String(text)) => text,
+        // Not ours to understand; the words in it are looked at.
+        Some(other) => other.to_string(),
+    })
+}
+
 /// The first member that is wrong by itself; `body` when each one is right and one of them is double.
 fn blame(body: &[u8]) -> ProxyError {
     let json: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();

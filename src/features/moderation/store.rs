@@ -1,0 +1,4 @@
+//! SQL of moderation.
+
+pub(super) mod pictures;
+pub(super) mod words;
