@@ -9,6 +9,7 @@ pub mod revoked;
 pub mod state;
 
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -83,6 +84,8 @@ pub struct App {
     pub lists: ListSettings,
     /// The state of what the lists of the gallery show.
     pub gallery: ListGeneration,
+    /// Where a file for a moment may lie: beside the database, on the same disk.
+    pub scratch_dir: PathBuf,
     /// What features keep in memory.
     pub states: FeatureStates,
 }
@@ -176,6 +179,7 @@ impl App {
             profiles: LoadCache::new(users, USER_LIFE),
             lists: list_settings(config),
             gallery: ListGeneration::default(),
+            scratch_dir: config.storage.data_dir.clone(),
             states: FeatureStates::default(),
         }))
     }
@@ -207,6 +211,7 @@ fn limit_settings(http: &HttpConfig) -> LimitSettings {
         per_user: http.rate_limit_per_user,
         login_per_ip: http.rate_limit_login_per_ip,
         generate_per_user: http.rate_limit_generate_per_user,
+        export_per_user: http.rate_limit_export_per_user,
         max_keys: http.rate_limit_max_keys as usize,
     }
 }

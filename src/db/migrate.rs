@@ -66,6 +66,11 @@ pub(super) const ALL: &[Migration] = &[
         name: "add_gallery",
         sql: include_str!("../../data/migrations/0008_add_gallery.sql"),
     },
+    Migration {
+        version: 9,
+        name: "add_account_closures",
+        sql: include_str!("../../data/migrations/0009_add_account_closures.sql"),
+    },
 ];
 
 /// Where a database file stands.

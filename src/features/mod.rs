@@ -11,11 +11,11 @@ pub mod points;
 
 pub mod vip;
 
-pub mod login;
-
 pub mod media;
 
 pub mod generations;
+
+pub mod login;
 
 pub mod membership;
 
@@ -31,6 +31,8 @@ pub mod templates;
 pub mod favorites;
 
 pub mod push;
+
+pub mod account;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -56,6 +58,7 @@ pub fn api(app: &Arc<App>) -> OpenApiService<impl OpenApi + 'static, ()> {
         login::LoginApi { app: Arc::clone(app) },
         users::UsersApi { app: Arc::clone(app) },
         points::PointsApi { app: Arc::clone(app) },
+        account::AccountApi { app: Arc::clone(app) },
         points::InvitesApi { app: Arc::clone(app) },
         vip::VipApi { app: Arc::clone(app) },
         membership::MembershipApi { app: Arc::clone(app) },
@@ -96,6 +99,7 @@ pub fn prepare(app: &App) -> Result<(), DbError> {
 pub fn start(app: &Arc<App>, stop: &CancellationToken) -> JoinSet<()> {
     let mut tasks = generations::service::start(app, stop);
     tasks.spawn(proxy::service::start(Arc::clone(app)));
+    tasks.spawn(account::service::start(Arc::clone(app)));
     // So that the first notification need not wait for it. Serving does not depend on it.
     let (app, stop) = (Arc::clone(app), stop.clone());
     tasks.spawn(async move {
@@ -193,6 +197,11 @@ pub fn periodic() -> Vec<Periodic> {
             run: |app| {
                 Box::pin(async move { Ok(proxy::service::charges::settle_left(&app).await?) })
             },
+        },
+        Periodic {
+            name: "account.closures",
+            every: Duration::from_secs(30),
+            run: |app| Box::pin(async move { Ok(account::service::finish_closures(&app).await?) }),
         },
         Periodic {
             name: "wechat_pay.certificates",

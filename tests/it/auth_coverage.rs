@@ -36,6 +36,8 @@ const OPERATIONS: &[(&str, Access)] = &[
     ("checkPushUrl", Access::Public),
     ("checkToken", Access::User),
     ("deleteGalleryImage", Access::Shared),
+    ("deleteMe", Access::User),
+    ("exportMe", Access::User),
     ("followJob", Access::Owner),
     ("generateImages", Access::User),
     ("getGalleryImage", Access::Optional),

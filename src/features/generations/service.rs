@@ -1,5 +1,6 @@
 //! Jobs from submission to end.
 
+pub mod accounts;
 pub mod charge;
 mod dispatch;
 mod endings;
@@ -24,9 +25,9 @@ pub(super) use submit::submit;
 
 pub use endings::{cancel_all_queued, end_overdue};
 pub use late::look_for_late;
+pub use reads::delivered_picture;
 pub use reads::quota_of;
 pub use webhook::announced;
-pub use reads::delivered_picture;
 
 use self::engine::Engine;
 use super::model::{Claimed, Status, Terms};
