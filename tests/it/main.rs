@@ -18,6 +18,7 @@ mod openapi;
 mod orders;
 mod payments;
 mod points;
+mod privacy;
 mod process;
 mod proxy;
 mod push;
