@@ -29,7 +29,7 @@ impl Section {
     /// Made of constants alone.
     pub(super) fn sql(&self) -> String {
         let columns: Vec<&str> = self.columns.iter().map(|(column, _)| *column).collect();
-        format!("SELECT {} FROM {} WHERE {}", columns.join(", "), self.table, self.filter)
+        ["SELECT", &columns.join(", "), "FROM", self.table, "WHERE", self.filter].join(" ")
     }
 }
 
