@@ -240,6 +240,9 @@ async fn a_deleted_account_leaves_nothing_that_names_its_owner() {
     settle(&t).await;
     let all = [OPENID, NICK_NAME, PHONE, PROMPT, AVATAR];
     until("the report of the delivery is done with", || places(&t, &all).is_empty()).await;
+    let open = "SELECT COUNT(*) FROM generations WHERE completed_at IS NULL";
+    until("what ran has ended", || t.count(open) == 0).await;
+    t.run_periodic_tasks().await;
     assert_eq!(t.count("SELECT COUNT(*) FROM account_closures"), 0);
     let gone = ["favorites", "image_likes", "generation_images"];
     for table in gone {
