@@ -56,9 +56,9 @@ pub fn api(app: &Arc<App>) -> OpenApiService<impl OpenApi + 'static, ()> {
     let people = (
         auth::AuthApi { app: Arc::clone(app) },
         login::LoginApi { app: Arc::clone(app) },
+        account::AccountApi { app: Arc::clone(app) },
         users::UsersApi { app: Arc::clone(app) },
         points::PointsApi { app: Arc::clone(app) },
-        account::AccountApi { app: Arc::clone(app) },
         points::InvitesApi { app: Arc::clone(app) },
         vip::VipApi { app: Arc::clone(app) },
         membership::MembershipApi { app: Arc::clone(app) },
