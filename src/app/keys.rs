@@ -1,11 +1,13 @@
-//! Keys that are made once from the secrets: token signatures, and what is kept encrypted.
+//! Keys that are made once from the secrets: token signatures, what is kept encrypted, and by what
+//! somebody is known again whose openid is not kept.
 //!
-//! `JWT_SECRET_PREVIOUS` still verifies and still opens, so a rotation logs nobody out and loses no
-//! session key; nothing new is made with it.
+//! `JWT_SECRET_PREVIOUS` still verifies, opens and knows again, so a rotation logs nobody out and loses
+//! no session key; nothing new is made with it.
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use aws_lc_rs::error::Unspecified;
 use aws_lc_rs::hkdf::{HKDF_SHA256, KeyType, Salt};
+use aws_lc_rs::hmac;
 use jsonwebtoken::{DecodingKey, EncodingKey};
 
 use crate::base::rng::Rng;
@@ -13,6 +15,10 @@ use crate::base::secret::Secret;
 
 /// What a derived key is for; part of the derivation, so that no two purposes share a key.
 const SEALING: &[u8] = b"dream-bff sealed columns v1";
+const MARKING: &[u8] = b"dream-bff openid marks v1";
+
+/// A keyed hash of an openid: the same for the same one, and nobody's name without the key.
+pub type OpenidMark = [u8; 32];
 
 /// All keys of the process.
 pub struct Keys {
@@ -21,6 +27,8 @@ pub struct Keys {
     verifying: Vec<DecodingKey>,
     /// The current one first.
     sealing: Vec<LessSafeKey>,
+    /// The current one first.
+    marking: Vec<hmac::Key>,
 }
 
 /// The derivation failed, which only a broken crypto library does.
@@ -50,6 +58,7 @@ impl Keys {
             signing: EncodingKey::from_secret(current.expose().as_bytes()),
             verifying: all.iter().map(|secret| DecodingKey::from_secret(secret)).collect(),
             sealing: all.iter().map(|secret| sealing_key(secret)).collect::<Result<_, _>>()?,
+            marking: all.iter().map(|secret| marking_key(secret)).collect::<Result<_, _>>()?,
         })
     }
 
@@ -61,6 +70,18 @@ impl Keys {
     /// Verify access tokens, the current key first.
     pub fn verifying(&self) -> &[DecodingKey] {
         &self.verifying
+    }
+
+    /// By what this openid is known again: the mark to keep first, then the one of the previous secret.
+    ///
+    /// # Errors
+    /// [`KeyError`].
+    pub fn openid_marks(&self, openid: &str) -> Result<Vec<OpenidMark>, KeyError> {
+        let mark = |key| {
+            let tag = hmac::sign(key, openid.as_bytes());
+            OpenidMark::try_from(tag.as_ref()).map_err(|_| KeyError)
+        };
+        self.marking.iter().map(mark).collect()
     }
 
     /// Encrypts `plain` so that only the same `context` opens it: a sealed value copied to another
@@ -105,10 +126,18 @@ impl KeyType for KeyLength {
 }
 
 fn sealing_key(secret: &[u8]) -> Result<LessSafeKey, KeyError> {
-    let derived = Salt::new(HKDF_SHA256, &[]).extract(secret);
+    Ok(LessSafeKey::new(UnboundKey::new(&AES_256_GCM, &derive(secret, SEALING)?)?))
+}
+
+fn marking_key(secret: &[u8]) -> Result<hmac::Key, KeyError> {
+    Ok(hmac::Key::new(hmac::HMAC_SHA256, &derive(secret, MARKING)?))
+}
+
+fn derive(secret: &[u8], purpose: &[u8]) -> Result<[u8; 32], KeyError> {
     let mut bytes = [0; 32];
-    derived.expand(&[SEALING], KeyLength)?.fill(&mut bytes)?;
-    Ok(LessSafeKey::new(UnboundKey::new(&AES_256_GCM, &bytes)?))
+    let derived = Salt::new(HKDF_SHA256, &[]).extract(secret);
+    derived.expand(&[purpose], KeyLength)?.fill(&mut bytes)?;
+    Ok(bytes)
 }
 
 #[cfg(test)]
@@ -127,6 +156,16 @@ mod tests {
         assert!(!sealed.windows(11).any(|part| part == b"session key"));
         assert_eq!(keys("new", Some("old")).open("openid-1", &sealed).unwrap(), b"session key");
         assert_eq!(keys("new", None).open("openid-1", &sealed), None);
+    }
+
+    #[test]
+    fn an_openid_is_known_again_after_a_rotation_and_nobody_elses() {
+        let old = keys("old", None).openid_marks("openid-1").unwrap();
+        let rotated = keys("new", Some("old")).openid_marks("openid-1").unwrap();
+        assert_eq!((old.len(), rotated.len()), (1, 2));
+        assert_eq!(rotated[1], old[0]);
+        assert_ne!(rotated[0], old[0], "what is kept now is of the new secret");
+        assert!(!keys("new", Some("old")).openid_marks("openid-2").unwrap().contains(&old[0]));
     }
 
     #[test]

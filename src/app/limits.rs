@@ -30,6 +30,8 @@ pub struct LimitSettings {
     pub login_per_ip: u32,
     /// Generations submitted by one user.
     pub generate_per_user: u32,
+    /// Exports of one user's data.
+    pub export_per_user: u32,
     /// Keys that one limit remembers exactly; about 60 bytes each.
     pub max_keys: usize,
 }
@@ -45,18 +47,27 @@ pub struct Limits {
     pub login_per_ip: KeyedLimit<IpKey>,
     /// Generations submitted by one user.
     pub generate_per_user: KeyedLimit<UserId>,
+    /// Exports of one user's data.
+    pub export_per_user: KeyedLimit<UserId>,
 }
 
 impl Limits {
     /// Fresh limits: nobody has asked for anything yet.
     pub fn new(settings: LimitSettings) -> Self {
-        let LimitSettings { per_ip, per_user, login_per_ip, generate_per_user, max_keys } =
-            settings;
+        let LimitSettings {
+            per_ip,
+            per_user,
+            login_per_ip,
+            generate_per_user,
+            export_per_user,
+            max_keys,
+        } = settings;
         Self {
             per_ip: KeyedLimit::new("ip", per_ip, max_keys),
             per_user: KeyedLimit::new("user", per_user, max_keys),
             login_per_ip: KeyedLimit::new("login", login_per_ip, max_keys),
             generate_per_user: KeyedLimit::new("generate", generate_per_user, max_keys),
+            export_per_user: KeyedLimit::new("export", export_per_user, max_keys),
         }
     }
 
@@ -66,6 +77,7 @@ impl Limits {
         self.per_user.sweep();
         self.login_per_ip.sweep();
         self.generate_per_user.sweep();
+        self.export_per_user.sweep();
     }
 }
 

@@ -10,6 +10,7 @@ pub mod revoked;
 pub mod state;
 
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -87,6 +88,8 @@ pub struct App {
     pub gallery: ListGeneration,
     /// Who is here today.
     pub activity: ActiveUsers,
+    /// Where a file for a moment may lie: beside the database, on the same disk.
+    pub scratch_dir: PathBuf,
     /// What features keep in memory.
     pub states: FeatureStates,
 }
@@ -181,6 +184,7 @@ impl App {
             lists: list_settings(config),
             gallery: ListGeneration::default(),
             activity: ActiveUsers::default(),
+            scratch_dir: config.storage.data_dir.clone(),
             states: FeatureStates::default(),
         }))
     }
@@ -212,6 +216,7 @@ fn limit_settings(http: &HttpConfig) -> LimitSettings {
         per_user: http.rate_limit_per_user,
         login_per_ip: http.rate_limit_login_per_ip,
         generate_per_user: http.rate_limit_generate_per_user,
+        export_per_user: http.rate_limit_export_per_user,
         max_keys: http.rate_limit_max_keys as usize,
     }
 }

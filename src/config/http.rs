@@ -79,6 +79,10 @@ pub struct HttpConfig {
     #[arg(long, env = "RATE_LIMIT_GENERATE_PER_USER", default_value_t = 60)]
     pub rate_limit_generate_per_user: u32,
 
+    /// Exports of everything we hold of a user, a minute by one user (0 = no limit).
+    #[arg(long, env = "RATE_LIMIT_EXPORT_PER_USER", default_value_t = 2)]
+    pub rate_limit_export_per_user: u32,
+
     /// Addresses and users that each rate limit remembers at once (1000–10000000).
     #[arg(long, env = "RATE_LIMIT_MAX_KEYS", default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1000..=10_000_000))]
     pub rate_limit_max_keys: u32,

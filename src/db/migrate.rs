@@ -86,6 +86,11 @@ pub(super) const ALL: &[Migration] = &[
         name: "add_moderation_and_messages",
         sql: include_str!("../../data/migrations/0012_add_moderation_and_messages.sql"),
     },
+    Migration {
+        version: 13,
+        name: "add_account_closures",
+        sql: include_str!("../../data/migrations/0013_add_account_closures.sql"),
+    },
 ];
 
 /// Where a database file stands.

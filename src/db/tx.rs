@@ -74,6 +74,27 @@ impl<'a> Tx<'a> {
         })
     }
 
+    /// Hands each row to `on_row` as it is read: for answers that are too long for memory.
+    pub fn for_each<E: From<DbError>>(
+        &self,
+        sql: &str,
+        params: impl Params,
+        mut on_row: impl FnMut(&Row<'_>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut stopped = None;
+        self.with(sql, |statement| {
+            let mut rows = statement.query(params)?;
+            while let Some(row) = rows.next()? {
+                if let Err(err) = on_row(&Row(row)) {
+                    stopped = Some(err);
+                    break;
+                }
+            }
+            Ok(())
+        })?;
+        stopped.map_or(Ok(()), Err)
+    }
+
     /// Runs a statement that returns no rows; says how many rows it changed.
     pub fn execute(&self, sql: &str, params: impl Params) -> Result<usize, DbError> {
         self.with(sql, |statement| Ok(statement.execute(params)?))

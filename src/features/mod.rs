@@ -11,8 +11,6 @@ pub mod points;
 
 pub mod vip;
 
-pub mod login;
-
 pub mod media;
 
 pub mod moderation;
@@ -20,6 +18,8 @@ pub mod moderation;
 pub mod messages;
 
 pub mod generations;
+
+pub mod login;
 
 pub mod membership;
 
@@ -41,6 +41,8 @@ pub mod favorites;
 pub mod stats;
 
 pub mod push;
+
+pub mod account;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -66,6 +68,7 @@ pub fn api(app: &Arc<App>) -> OpenApiService<impl OpenApi + 'static, ()> {
     let people = (
         auth::AuthApi { app: Arc::clone(app) },
         login::LoginApi { app: Arc::clone(app) },
+        account::AccountApi { app: Arc::clone(app) },
         users::UsersApi { app: Arc::clone(app) },
         points::PointsApi { app: Arc::clone(app) },
         points::InvitesApi { app: Arc::clone(app) },
@@ -124,6 +127,7 @@ pub fn start(app: &Arc<App>, stop: &CancellationToken) -> JoinSet<()> {
     tasks.spawn(templates::service::keep_flushing(Arc::clone(app), stop.clone()));
     tasks.spawn(stats::service::keep_flushing(Arc::clone(app), stop.clone()));
     tasks.spawn(proxy::service::start(Arc::clone(app)));
+    tasks.spawn(account::service::start(Arc::clone(app)));
     // So that the first notification need not wait for it. Serving does not depend on it.
     let (app, stop) = (Arc::clone(app), stop.clone());
     tasks.spawn(async move {
@@ -268,6 +272,11 @@ pub fn periodic() -> Vec<Periodic> {
             run: |app| {
                 Box::pin(async move { Ok(proxy::service::charges::settle_left(&app).await?) })
             },
+        },
+        Periodic {
+            name: "account.closures",
+            every: Duration::from_secs(30),
+            run: |app| Box::pin(async move { Ok(account::service::finish_closures(&app).await?) }),
         },
         Periodic {
             name: "wechat_pay.certificates",

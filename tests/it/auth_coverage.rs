@@ -37,6 +37,8 @@ const OPERATIONS: &[(&str, Access)] = &[
     ("checkToken", Access::User),
     ("consentToMessages", Access::User),
     ("deleteGalleryImage", Access::Shared),
+    ("deleteMe", Access::User),
+    ("exportMe", Access::User),
     ("followJob", Access::Owner),
     ("generateImages", Access::User),
     ("getGalleryImage", Access::Optional),

@@ -21,6 +21,7 @@ mod orders;
 mod payments;
 mod payments_load;
 mod points;
+mod privacy;
 mod process;
 mod proxy;
 mod push;

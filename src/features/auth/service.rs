@@ -172,6 +172,30 @@ pub async fn log_out_everywhere(app: &App, user_id: UserId) -> Result<(), AuthEr
     Ok(())
 }
 
+/// Ends every session of a user within the caller's transaction: his account is banned, and what was
+/// signed before stays dead. After the commit the caller calls [`changed`].
+///
+/// # Errors
+/// What the database fails with.
+pub fn end_all(tx: &Tx<'_>, user_id: UserId, now: UnixMillis) -> Result<(), DbError> {
+    store::raise_token_version(tx, user_id, now)?;
+    store::end_sessions(tx, user_id, now)
+}
+
+/// Forgets every session of a user within the caller's transaction: his account is deleted.
+///
+/// # Errors
+/// What the database fails with.
+pub fn forget_user(tx: &Tx<'_>, user_id: UserId) -> Result<(), DbError> {
+    store::delete_sessions(tx, user_id)
+}
+
+/// To be called after the commit of whatever ends sessions, bans or deletes: the next check of a token
+/// asks the database.
+pub fn changed(app: &App, user_id: UserId) {
+    app.accounts.invalidate(user_id);
+}
+
 /// Loads what was ended before the last stop. To be called before serving.
 ///
 /// # Errors

@@ -133,6 +133,12 @@ pub(super) fn revoked(tx: &Tx<'_>, now: UnixMillis) -> Result<Vec<(String, UnixM
     )
 }
 
+/// Deletes all sessions of a user with their refresh tokens.
+pub(super) fn delete_sessions(tx: &Tx<'_>, user_id: UserId) -> Result<(), DbError> {
+    tx.execute("DELETE FROM token_families WHERE user_id = ?1", params![user_id])?;
+    Ok(())
+}
+
 /// Deletes what has expired: a bounded number of rows, so that the writer is not held up. The rest
 /// goes with the next sweep.
 pub(super) fn sweep(tx: &Tx<'_>, now: UnixMillis) -> Result<(), DbError> {

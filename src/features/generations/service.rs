@@ -1,5 +1,6 @@
 //! Jobs from submission to end.
 
+pub mod accounts;
 pub mod charge;
 mod dispatch;
 mod endings;

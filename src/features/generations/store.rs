@@ -327,6 +327,18 @@ pub(super) fn cancelable(tx: &Tx<'_>, user: UserId, most: i64) -> Result<Vec<Job
     )
 }
 
+/// Takes from jobs that have not ended what their owner wrote: of these nothing is kept.
+pub(super) fn blank_open(tx: &Tx<'_>, user: UserId) -> Result<(), DbError> {
+    tx.execute(
+        "UPDATE generations
+            SET prompt = '-', request = NULL, template_id = NULL, template_title = NULL
+          WHERE user_id = ?1 AND status IN ('QUEUED', 'RUNNING', 'RETRYING')
+            AND (prompt <> '-' OR request IS NOT NULL)",
+        params![user],
+    )?;
+    Ok(())
+}
+
 /// Which jobs an image API means by this name; two image APIs may use the same.
 pub(super) fn by_upstream_job(tx: &Tx<'_>, upstream_job: &str) -> Result<Vec<JobId>, DbError> {
     tx.query_all(

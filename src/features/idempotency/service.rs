@@ -69,6 +69,14 @@ pub fn store_in(
     Ok(())
 }
 
+/// Forgets all answers to a user whose account is deleted.
+///
+/// # Errors
+/// What the database fails with.
+pub fn forget_user(tx: &Tx<'_>, user: UserId) -> Result<(), DbError> {
+    store::delete_all(tx, user)
+}
+
 /// Forgets answers that are older than a day.
 ///
 /// # Errors

@@ -1,6 +1,7 @@
 //! The `idempotency_keys` table.
 
 use super::model::{Answer, KeyedCall, KeyedRequest, Stored};
+use crate::base::ids::UserId;
 use crate::base::time::UnixMillis;
 use crate::db::prelude::*;
 
@@ -68,4 +69,10 @@ pub(super) fn sweep(tx: &Tx<'_>, expiry: UnixMillis) -> Result<bool, DbError> {
         params![expiry, SWEEP_MAX],
     )?;
     Ok(i64::try_from(removed).unwrap_or(i64::MAX) >= SWEEP_MAX)
+}
+
+/// Removes all answers to a user; they are those of one day.
+pub(super) fn delete_all(tx: &Tx<'_>, user: UserId) -> Result<(), DbError> {
+    tx.execute("DELETE FROM idempotency_keys WHERE user_id = ?1", params![user])?;
+    Ok(())
 }

@@ -4,7 +4,7 @@ use super::model::{LoggedIn, LoginCommand, LoginError};
 use crate::app::App;
 use crate::features::auth::service::NewSession;
 use crate::features::users::{self, Arrival};
-use crate::features::{points, settings};
+use crate::features::{generations, points, settings};
 
 /// Exchanges the codes at WeChat, then finds or makes the user and begins a session.
 ///
@@ -19,6 +19,7 @@ pub(super) async fn log_in(app: &App, command: LoginCommand) -> Result<LoggedIn,
     };
     let session_key_sealed =
         users::service::seal_session_key(app, &session.openid, &session.session_key)?;
+    let marks = app.keys.openid_marks(&session.openid)?;
     let arrival = Arrival {
         openid: session.openid,
         unionid: session.unionid,
@@ -34,12 +35,22 @@ pub(super) async fn log_in(app: &App, command: LoginCommand) -> Result<LoggedIn,
         .db
         .write("login.log_in", move |tx| {
             let (mut user, is_new) = users::service::find_or_create(tx, &arrival, now)?;
-            if is_new {
-                if let Some(code) = &invite_code {
-                    points::service::invites::accept(tx, user.id, code)?;
+            let former = if is_new { users::service::former(tx, &marks)? } else { None };
+            match former {
+                // He was welcomed before; only what he has had this month comes with him.
+                Some(former) => {
+                    if let Some(before) = former.user {
+                        generations::service::accounts::carry_quota(tx, before, user.id, now)?;
+                    }
                 }
-                user.points_balance =
-                    points::service::sign_up(tx, &settings.economy, user.id, now)?;
+                None if is_new => {
+                    if let Some(code) = &invite_code {
+                        points::service::invites::accept(tx, user.id, code)?;
+                    }
+                    user.points_balance =
+                        points::service::sign_up(tx, &settings.economy, user.id, now)?;
+                }
+                None => {}
             }
             let version = begun.store(tx, user.id)?;
             Ok::<_, LoginError>((user, is_new, version, begun))

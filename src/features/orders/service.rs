@@ -25,7 +25,7 @@ use crate::http::PageQuery;
 
 pub use self::ask::check;
 pub(super) use self::end::cancel;
-pub use self::end::cancel_all;
+pub use self::end::{cancel_all, forget_payer};
 pub(super) use self::pay::{PayParams, pay};
 pub(super) use self::place::{Placed, place};
 pub use self::refunding::{begin_refund, end_refund, refund_taken_up, refunds_due};

@@ -1,6 +1,7 @@
 //! The `payment_events` table.
 
 use super::model::{EventId, EventOutcome, NewEvent, Source};
+use crate::base::ids::UserId;
 use crate::base::time::UnixMillis;
 use crate::db::prelude::*;
 
@@ -117,4 +118,19 @@ pub(super) fn refused_since(tx: &Tx<'_>, since: UnixMillis, most: i64) -> Result
         params![since, most],
         |row| row.get(0),
     )
+}
+
+/// Strikes an openid from the events about a user's orders. What is encrypted in a body stays so. Uses
+/// payment_events_reference_idx.
+pub(super) fn forget_openid(tx: &Tx<'_>, user: UserId, openid: &str) -> Result<(), DbError> {
+    tx.execute(
+        "UPDATE payment_events SET
+           headers = replace(headers, ?2, '-'), content = replace(content, ?2, '-'),
+           body = CAST(replace(CAST(body AS TEXT), ?2, '-') AS BLOB)
+         WHERE reference IN (SELECT order_id FROM orders WHERE user_id = ?1)
+           AND (instr(headers, ?2) > 0 OR instr(content, ?2) > 0
+                OR instr(body, CAST(?2 AS BLOB)) > 0)",
+        params![user, openid],
+    )?;
+    Ok(())
 }

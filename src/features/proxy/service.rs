@@ -21,6 +21,7 @@ use crate::base::error_chain::error_chain;
 use crate::base::ids::UserId;
 use crate::clients::http::{Answer, CallError};
 use crate::clients::image_api::Forward;
+use crate::db::{DbError, Tx};
 use crate::features::generations::Pictures;
 use crate::features::generations::service::charge;
 use crate::features::idempotency::{self, KeyedCall, Ticket};
@@ -31,6 +32,15 @@ const NOTE_TRIES: u32 = 3;
 
 /// Between two tries.
 const NOTE_PAUSE: Duration = Duration::from_millis(100);
+
+/// Forgets which jobs of the image API are a user's whose account is deleted. What they cost stays in
+/// the books.
+///
+/// # Errors
+/// What the database fails with.
+pub fn forget_user(tx: &Tx<'_>, user: UserId) -> Result<(), DbError> {
+    store::forget_jobs(tx, user)
+}
 
 /// The caller's part of a call.
 #[derive(Debug)]

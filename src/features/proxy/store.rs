@@ -23,6 +23,12 @@ pub(super) fn insert_job(
     Ok(())
 }
 
+/// Forgets which jobs are the user's.
+pub(super) fn forget_jobs(tx: &Tx<'_>, user: UserId) -> Result<(), DbError> {
+    tx.execute("DELETE FROM proxy_jobs WHERE user_id = ?1", params![user])?;
+    Ok(())
+}
+
 /// The job, if anybody here has created it.
 pub(super) fn known(tx: &Tx<'_>, job: &UpstreamJobId) -> Result<Option<KnownJob>, DbError> {
     let owner = tx.query_opt(

@@ -1,11 +1,12 @@
-//! `/users/me`: reading and changing oneself.
+//! A user as he sees himself, and `/users/me/phone`. `/users/me` itself stands in the account feature,
+//! which deletes it.
 
 use std::sync::Arc;
 
 use poem_openapi::{Enum, Object, OpenApi};
 use serde::Serialize;
 
-use super::model::{ProfileChange, StoredUser, UserError, VipLevel, masked_phone};
+use super::model::{StoredUser, UserError, VipLevel, masked_phone};
 use super::service;
 use crate::app::{App, Profile};
 use crate::base::ids::UserId;
@@ -93,18 +94,6 @@ pub(crate) fn profile(app: &App, id: UserId) -> Result<Profile, UserError> {
     })
 }
 
-/// A change of one's own profile; what is left out stays.
-#[derive(Debug, Object)]
-#[oai(rename_all = "camelCase")]
-struct ChangeProfileRequest {
-    /// 1–32 characters.
-    #[oai(validator(min_length = 1, max_length = 32))]
-    nick_name: Option<String>,
-    /// An http or https address.
-    #[oai(validator(min_length = 1, max_length = 1024))]
-    avatar_url: Option<String>,
-}
-
 /// A code from the `getPhoneNumber` button (not from `wx.login`).
 #[derive(Debug, Object)]
 struct PhoneRequest {
@@ -119,26 +108,6 @@ pub struct UsersApi {
 
 #[OpenApi(prefix_path = "/users", tag = "Tag::Users")]
 impl UsersApi {
-    /// Who am I
-    #[oai(path = "/me", method = "get", operation_id = "getMe")]
-    async fn me(&self, user: UserAuth) -> Result<JsonBytes<User>, ApiError> {
-        Ok(JsonBytes::new(profile(&self.app, user.id())?.json))
-    }
-
-    /// Change my profile
-    ///
-    /// Changes what is given and leaves the rest. Errors: `INVALID_REQUEST` naming the field.
-    #[oai(path = "/me", method = "patch", operation_id = "changeMe")]
-    async fn change(
-        &self,
-        user: UserAuth,
-        body: JsonBody<ChangeProfileRequest>,
-    ) -> Result<JsonBytes<User>, ApiError> {
-        let change = ProfileChange { nick_name: body.0.nick_name, avatar_url: body.0.avatar_url };
-        service::change_profile(&self.app, user.id(), change).await?;
-        Ok(JsonBytes::new(profile(&self.app, user.id())?.json))
-    }
-
     /// Keep my phone number
     ///
     /// Exchanges the code at WeChat and keeps the number. Errors: `WECHAT_CODE_INVALID`,

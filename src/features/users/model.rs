@@ -107,11 +107,25 @@ impl NewUserProfile {
     }
 }
 
+/// Whether an account may be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    pub banned_at: Option<UnixMillis>,
+    pub deleted_at: Option<UnixMillis>,
+}
+
+/// Somebody comes back whose account was deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Former {
+    /// The deleted account; `None` once nothing of it counts any more.
+    pub user: Option<UserId>,
+}
+
 /// A change of one's own profile; `None` leaves it.
 #[derive(Clone, Debug, Default)]
-pub(super) struct ProfileChange {
-    pub(super) nick_name: Option<String>,
-    pub(super) avatar_url: Option<String>,
+pub struct ProfileChange {
+    pub nick_name: Option<String>,
+    pub avatar_url: Option<String>,
 }
 
 impl ProfileChange {

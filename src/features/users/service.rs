@@ -1,8 +1,8 @@
 //! Finding, making and changing users.
 
-use super::model::{Arrival, ProfileChange, SessionKey, StoredUser, UserError};
+use super::model::{Arrival, Former, ProfileChange, SessionKey, Standing, StoredUser, UserError};
 use super::store;
-use crate::app::keys::KeyError;
+use crate::app::keys::{KeyError, OpenidMark};
 use crate::app::{App, Profile};
 use crate::base::ids::UserId;
 use crate::base::secret::Secret;
@@ -61,11 +61,7 @@ pub fn find(tx: &Tx<'_>, id: UserId) -> Result<Option<StoredUser>, DbError> {
 ///
 /// # Errors
 /// `NickName`, `AvatarUrl`, `NotFound`, and what the database fails with.
-pub(super) async fn change_profile(
-    app: &App,
-    id: UserId,
-    change: ProfileChange,
-) -> Result<(), UserError> {
+pub async fn change_profile(app: &App, id: UserId, change: ProfileChange) -> Result<(), UserError> {
     let now = app.clock.now();
     let change = change.checked()?;
     let found = app
@@ -95,6 +91,79 @@ pub(super) async fn set_phone(app: &App, id: UserId, code: &str) -> Result<(), U
         .await?;
     app.profiles.invalidate(id);
     if found { Ok(()) } else { Err(UserError::NotFound) }
+}
+
+/// Whether an account may be used; `None` when there never was one.
+///
+/// # Errors
+/// What the database fails with.
+pub fn standing(tx: &Tx<'_>, id: UserId) -> Result<Option<Standing>, DbError> {
+    store::standing(tx, id)
+}
+
+/// Bans a user; `false` when he is banned already, or gone.
+///
+/// # Errors
+/// What the database fails with.
+pub fn ban(tx: &Tx<'_>, id: UserId, now: UnixMillis) -> Result<bool, DbError> {
+    store::ban(tx, id, now)
+}
+
+/// Lifts a ban; `false` when there is none.
+///
+/// # Errors
+/// What the database fails with.
+pub fn unban(tx: &Tx<'_>, id: UserId, now: UnixMillis) -> Result<bool, DbError> {
+    store::unban(tx, id, now)
+}
+
+/// Deletes an account: takes from it all that says whose it is, frees the openid, and keeps the mark
+/// (the first of [`Keys::openid_marks`]). `false` when there is no such user any more.
+///
+/// [`Keys::openid_marks`]: crate::app::keys::Keys::openid_marks
+///
+/// # Errors
+/// What the database fails with.
+pub fn delete(
+    tx: &Tx<'_>,
+    id: UserId,
+    mark: &OpenidMark,
+    now: UnixMillis,
+) -> Result<bool, DbError> {
+    if !store::delete(tx, id, now)? {
+        return Ok(false);
+    }
+    store::former::remember(tx, mark, id, now)?;
+    Ok(true)
+}
+
+/// Whether somebody with one of these marks had an account that was deleted. One who is known by the
+/// mark of the previous secret is known by that of the current one from now on.
+///
+/// # Errors
+/// What the database fails with.
+pub fn former(tx: &Tx<'_>, marks: &[OpenidMark]) -> Result<Option<Former>, DbError> {
+    for mark in marks {
+        let Some(former) = store::former::find(tx, mark)? else { continue };
+        if let Some(current) = marks.first().filter(|current| *current != mark) {
+            store::former::replace_mark(tx, mark, current)?;
+        }
+        return Ok(Some(former));
+    }
+    Ok(None)
+}
+
+/// Forgets which account it was of those who left before a time.
+///
+/// # Errors
+/// What the database fails with.
+pub fn unlink_former(tx: &Tx<'_>, before: UnixMillis) -> Result<usize, DbError> {
+    store::former::unlink(tx, before)
+}
+
+/// To be called after the commit of whatever changes a user: he is read anew.
+pub fn changed(app: &App, id: UserId) {
+    app.profiles.invalidate(id);
 }
 
 /// Encrypts a session key so that it opens for this openid alone.

@@ -1,6 +1,8 @@
-//! The `users` table.
+//! The `users` table; who had an account before stands in `former`.
 
-use super::model::{Arrival, ProfileChange, StoredUser, VipLevel};
+pub(super) mod former;
+
+use super::model::{Arrival, ProfileChange, Standing, StoredUser, VipLevel};
 use crate::base::ids::UserId;
 use crate::base::time::UnixMillis;
 use crate::db::prelude::*;
@@ -124,6 +126,45 @@ pub(super) fn forget_session_key(
         params![id, since],
     )?;
     Ok(())
+}
+
+/// Whether an account may be used.
+pub(super) fn standing(tx: &Tx<'_>, id: UserId) -> Result<Option<Standing>, DbError> {
+    tx.query_opt("SELECT banned_at, deleted_at FROM users WHERE id = ?1", params![id], |row| {
+        Ok(Standing { banned_at: row.get(0)?, deleted_at: row.get(1)? })
+    })
+}
+
+/// Bans a user; `false` when he is banned or gone.
+pub(super) fn ban(tx: &Tx<'_>, id: UserId, now: UnixMillis) -> Result<bool, DbError> {
+    let changed = tx.execute(
+        "UPDATE users SET banned_at = ?2, updated_at = ?2
+          WHERE id = ?1 AND banned_at IS NULL AND deleted_at IS NULL",
+        params![id, now],
+    )?;
+    Ok(changed == 1)
+}
+
+/// Lifts a ban; `false` when there is none.
+pub(super) fn unban(tx: &Tx<'_>, id: UserId, now: UnixMillis) -> Result<bool, DbError> {
+    let changed = tx.execute(
+        "UPDATE users SET banned_at = NULL, updated_at = ?2
+          WHERE id = ?1 AND banned_at IS NOT NULL AND deleted_at IS NULL",
+        params![id, now],
+    )?;
+    Ok(changed == 1)
+}
+
+/// Takes all that says who a user is; `false` when that was done, or he never was.
+pub(super) fn delete(tx: &Tx<'_>, id: UserId, now: UnixMillis) -> Result<bool, DbError> {
+    let changed = tx.execute(
+        "UPDATE users SET
+           openid = NULL, unionid = NULL, nick_name = NULL, avatar_url = NULL, phone = NULL,
+           session_key_sealed = NULL, session_key_at = NULL, deleted_at = ?2, updated_at = ?2
+         WHERE id = ?1 AND deleted_at IS NULL",
+        params![id, now],
+    )?;
+    Ok(changed == 1)
 }
 
 fn from_row(row: &Row<'_>) -> Result<StoredUser, DbError> {

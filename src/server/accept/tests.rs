@@ -60,6 +60,7 @@ fn start(settings: AcceptSettings) -> Server {
         per_user: 0,
         login_per_ip: 0,
         generate_per_user: 0,
+        export_per_user: 0,
         max_keys: 1,
     };
     let stack = Stack::new(

@@ -131,6 +131,7 @@ fn stack(per_ip: u32) -> Stack<Route> {
         per_user: 0,
         login_per_ip: 0,
         generate_per_user: 0,
+        export_per_user: 0,
         max_keys: 100,
     });
     let settings = StackSettings {

@@ -143,7 +143,7 @@ async fn a_ban_hides_and_a_deletion_removes_what_a_user_published() {
     assert_eq!(listed(&t, "q=fox").await, [id]);
 
     let delete = app.db.write("test", move |tx| {
-        service::forget_user(tx, user)?;
+        assert!(!service::forget_user(tx, user)?, "that was all");
         service::delete_all_of(tx, user, now)
     });
     assert_eq!(delete.await.unwrap(), 1);

@@ -51,21 +51,18 @@ pub fn delete_all_of(tx: &Tx<'_>, user: UserId, now: UnixMillis) -> Result<usize
     Ok(ids.len())
 }
 
-/// Takes back everything a user liked, and forgets what he wrote in reports.
+/// Takes back what a user liked, some of it, and forgets what he wrote in reports; whether there are
+/// likes left for the next call.
 ///
 /// # Errors
 /// What the database fails with.
-pub fn forget_user(tx: &Tx<'_>, user: UserId) -> Result<(), DbError> {
-    loop {
-        let liked = store::likes::liked_by(tx, user, LIKES_AT_ONCE)?;
-        if liked.is_empty() {
-            break;
-        }
-        for image in liked {
-            if store::likes::delete(tx, user, image)? {
-                likes::count(tx, image, -1)?;
-            }
+pub fn forget_user(tx: &Tx<'_>, user: UserId) -> Result<bool, DbError> {
+    let liked = store::likes::liked_by(tx, user, LIKES_AT_ONCE)?;
+    for image in &liked {
+        if store::likes::delete(tx, user, *image)? {
+            likes::count(tx, *image, -1)?;
         }
     }
-    store::reports::forget_details(tx, user)
+    store::reports::forget_details(tx, user)?;
+    Ok(i64::try_from(liked.len()).unwrap_or(i64::MAX) == LIKES_AT_ONCE)
 }

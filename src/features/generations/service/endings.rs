@@ -152,6 +152,10 @@ pub(super) async fn deliver(
                 let Some(bill) = store::succeed_late(tx, &id, now)? else { return Ok(None) };
                 charge_again(tx, &settings, &id, &bill, now)?;
             }
+            if users::service::find(tx, user)?.is_none() {
+                // Deleted meanwhile: nobody is left to keep them for.
+                return Ok(Some(None));
+            }
             let holder = Holder::job(id.as_str());
             for (index, picture) in pictures.iter().enumerate() {
                 for key in [&picture.key, &picture.thumbnail_key] {

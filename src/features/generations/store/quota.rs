@@ -55,3 +55,19 @@ pub(in crate::features::generations) fn succeeded(
     )?;
     Ok(jobs.unwrap_or(0))
 }
+
+/// Counts what one user has had since a day for another too, who has had nothing yet.
+pub(in crate::features::generations) fn carry(
+    tx: &Tx<'_>,
+    from: UserId,
+    to: UserId,
+    since: &str,
+) -> Result<(), DbError> {
+    tx.execute(
+        "INSERT INTO quota_usage (user_id, day, free, paid)
+         SELECT ?2, day, free, paid FROM quota_usage WHERE user_id = ?1 AND day >= ?3
+         ON CONFLICT (user_id, day) DO NOTHING",
+        params![from, to, since],
+    )?;
+    Ok(())
+}

@@ -5,22 +5,16 @@
 //! storage the client is sent there, by an address that works for ten minutes.
 
 use std::fs::File;
-use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::sync::Arc;
 
-use futures_util::Stream;
-use hyper::body::Bytes;
 use poem::http::{HeaderMap, HeaderValue, StatusCode, header};
-use poem::{Body, Endpoint, Request, Response};
+use poem::{Endpoint, Request, Response};
 
 use super::super::model::Part;
 use super::super::service;
 use crate::app::App;
 use crate::clients::object_storage::{CACHE_CONTROL, ObjectKey, Opened};
-use crate::http::{ApiError, ErrorCode};
-
-/// What one answer holds in memory. Large enough that the way to another thread costs little.
-const PIECE_BYTES: u64 = 128 * 1024;
+use crate::http::{ApiError, ErrorCode, file_body};
 
 /// Shorter than the address it leads to lives.
 const REDIRECT_CACHE: &str = "private, max-age=300";
@@ -81,7 +75,7 @@ fn send(file: File, len: u64, key: &ObjectKey, asked: &HeaderMap) -> Response {
     if let Some(content_range) = content_range {
         response = response.header(header::CONTENT_RANGE, content_range);
     }
-    response.body(Body::from_bytes_stream(pieces(file, first, count)))
+    response.body(file_body(file, first, count))
 }
 
 fn redirect(url: &str) -> poem::Result<Response> {
@@ -92,25 +86,4 @@ fn redirect(url: &str) -> poem::Result<Response> {
         .header(header::LOCATION, location)
         .header(header::CACHE_CONTROL, REDIRECT_CACHE)
         .finish())
-}
-
-/// Reads `count` bytes from `first` on, one piece when the one before is taken.
-fn pieces(file: File, first: u64, count: u64) -> impl Stream<Item = io::Result<Bytes>> + Send {
-    futures_util::stream::try_unfold((file, first, count), |(mut file, at, left)| async move {
-        if left == 0 {
-            return Ok(None);
-        }
-        let reading = tokio::task::spawn_blocking(move || {
-            let size = left.min(PIECE_BYTES);
-            let mut piece = Vec::new();
-            file.seek(SeekFrom::Start(at))?;
-            let read = (&file).take(size).read_to_end(&mut piece)? as u64;
-            // Cut from outside: the connection must break, not end early.
-            if read < size {
-                return Err(io::Error::from(io::ErrorKind::UnexpectedEof));
-            }
-            Ok((Bytes::from(piece), (file, at + size, left - size)))
-        });
-        reading.await.map_err(io::Error::other)?.map(Some)
-    })
 }

@@ -1,6 +1,7 @@
 //! Keeping events: for every feature that WeChat calls.
 
 use crate::app::App;
+use crate::base::ids::UserId;
 use crate::base::time::UnixMillis;
 use crate::db::{DbError, Tx};
 use crate::features::payments::model::{EventId, EventOutcome, NewEvent, Source};
@@ -90,6 +91,14 @@ pub async fn flag(app: &App, reference: &str, problem: String) -> Result<(), DbE
             store::finish(tx, id, &EventOutcome::Flagged(problem), now)
         })
         .await
+}
+
+/// Takes the openid of a deleted user out of the events about his orders; the events stay, for the books.
+///
+/// # Errors
+/// What the database fails with.
+pub fn forget_openid(tx: &Tx<'_>, user: UserId, openid: &str) -> Result<(), DbError> {
+    store::forget_openid(tx, user, openid)
 }
 
 /// Forgets what is old.

@@ -75,3 +75,11 @@ pub fn unsent(tx: &Tx<'_>, now: UnixMillis, limit: i64) -> Result<Vec<Reminder>,
 pub fn mark_sent(tx: &Tx<'_>, id: ReminderId, now: UnixMillis) -> Result<bool, DbError> {
     store::reminders::mark_sent(tx, id, now)
 }
+
+/// Nobody is left to be reminded: the user's account is deleted.
+///
+/// # Errors
+/// What the database fails with.
+pub fn forget_user(tx: &Tx<'_>, user: UserId) -> Result<(), DbError> {
+    store::reminders::forget(tx, user)
+}

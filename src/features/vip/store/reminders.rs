@@ -1,5 +1,6 @@
 //! The `vip_reminders` table, and who is to be in it.
 
+use crate::base::ids::UserId;
 use crate::base::time::UnixMillis;
 use crate::db::prelude::*;
 use crate::features::vip::model::{Expiring, Reminder, ReminderId, level_of};
@@ -87,4 +88,10 @@ pub(in crate::features::vip) fn sweep(
            (SELECT id FROM vip_reminders WHERE expires_at < ?1 ORDER BY expires_at LIMIT ?2)",
         params![before, limit],
     )
+}
+
+/// Forgets all reminders of a user.
+pub(in crate::features::vip) fn forget(tx: &Tx<'_>, user: UserId) -> Result<(), DbError> {
+    tx.execute("DELETE FROM vip_reminders WHERE user_id = ?1", params![user])?;
+    Ok(())
 }
