@@ -9,11 +9,14 @@ pub mod image_api;
 pub mod logging;
 pub mod media;
 pub mod parse;
+pub mod push;
 pub mod security;
 pub mod storage;
 pub mod upstreams;
 pub mod values;
+pub mod virtual_payment;
 pub mod wechat;
+pub mod wechat_pay;
 
 #[cfg(test)]
 mod env_example;
@@ -27,9 +30,12 @@ pub use image_api::ImageApiConfig;
 pub use logging::LogConfig;
 pub use media::MediaConfig;
 pub use parse::ConfigError;
+pub use push::PushConfig;
 pub use security::SecurityConfig;
 pub use storage::StorageConfig;
+pub use virtual_payment::VirtualPaymentConfig;
 pub use wechat::WechatConfig;
+pub use wechat_pay::WechatPayConfig;
 
 /// Everything `serve` can be told.
 #[derive(Args, Clone, Debug)]
@@ -44,6 +50,12 @@ pub struct Config {
     pub security: SecurityConfig,
     #[command(flatten)]
     pub wechat: WechatConfig,
+    #[command(flatten)]
+    pub wechat_pay: WechatPayConfig,
+    #[command(flatten)]
+    pub virtual_payment: VirtualPaymentConfig,
+    #[command(flatten)]
+    pub push: PushConfig,
     #[command(flatten)]
     pub image_api: ImageApiConfig,
     #[command(flatten)]
@@ -81,6 +93,24 @@ impl Config {
             ));
         }
         self.media.s3()?;
+        self.virtual_payment.values()?;
+        self.push.values()?;
+        self.check_wechat_pay()
+    }
+
+    /// WeChat Pay calls us back, over https and by a name.
+    fn check_wechat_pay(&self) -> Result<(), ConfigError> {
+        let is_real = self.wechat_pay.base.as_str().starts_with("https://");
+        if self.wechat_pay.account()?.is_some()
+            && is_real
+            && !self.http.public_url().starts_with("https://")
+        {
+            return Err(ConfigError::wrong(
+                "PUBLIC_URL",
+                "must begin with https://, because WeChat Pay calls it",
+                "PUBLIC_URL=https://api.example.com",
+            ));
+        }
         Ok(())
     }
 

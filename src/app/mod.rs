@@ -22,9 +22,13 @@ use crate::base::time::UnixMillis;
 use crate::clients::image_api::{
     Dialect, ImageApiClient, ImageApiSettings, UpstreamConfig, Upstreams,
 };
-use crate::clients::wechat::{WechatClient, WechatSettings};
+use crate::clients::wechat::push::PushKeys;
+use crate::clients::wechat::{
+    VirtualEnv, VirtualPayment, VirtualPaymentSettings, WechatClient, WechatSettings, Weixin,
+};
+use crate::clients::wechat_pay::{KeyProblem, PublicKey, WechatPay, WechatPaySettings};
 use crate::config::upstreams::{ImageDialect, UpstreamEntry};
-use crate::config::{Config, HttpConfig, ImageApiConfig};
+use crate::config::{Config, ConfigError, HttpConfig, ImageApiConfig};
 use crate::db::{Db, DbSettings, OpenError};
 
 use cache::LoadCache;
@@ -44,12 +48,24 @@ const REVOKED_MAX: usize = 200_000;
 /// The name of the image API that is configured without a file.
 const ONLY_UPSTREAM: &str = "default";
 
+/// Where WeChat Pay sends what became of payments, and of refunds.
+const PAYMENT_NOTIFY_PATH: &str = "/v1/payments/wechat/notify";
+const REFUND_NOTIFY_PATH: &str = "/v1/payments/wechat/refund-notify";
+
 /// Everything long-lived.
 pub struct App {
     pub clock: Clock,
     pub rng: Rng,
     pub db: Db,
     pub wechat: WechatClient,
+    /// Where it is configured.
+    pub wechat_pay: Option<WechatPay>,
+    /// WeChat's server calls that no login needs.
+    pub weixin: Weixin,
+    /// Virtual payment, when it is configured.
+    pub virtual_payment: Option<VirtualPayment>,
+    /// What message push is signed with; without it every push is refused.
+    pub push: Option<PushKeys>,
     /// The image API for calls that are passed through.
     pub image_api: ImageApiClient,
     pub media: Media,
@@ -108,7 +124,11 @@ pub enum StartError {
     #[error("the client of the image API cannot be prepared")]
     Client(#[source] io::Error),
     #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
     Keys(#[from] KeyError),
+    #[error("the client of WeChat Pay cannot be prepared")]
+    WechatPay(#[from] KeyProblem),
     #[error(transparent)]
     Media(#[from] MediaStartError),
 }
@@ -120,6 +140,11 @@ impl App {
     /// [`StartError`]. Settings that are not set stand empty: whoever serves checks them before.
     pub fn open(config: &Config, clock: Clock, rng: Rng) -> Result<Arc<Self>, StartError> {
         let wechat = WechatClient::new(wechat_settings(config), clock.clone());
+        let wechat_pay = wechat_pay_settings(config)?
+            .map(|settings| WechatPay::new(settings, clock.clone(), rng.clone()))
+            .transpose()?;
+        let virtual_payment =
+            virtual_payment_settings(config)?.map(|settings| wechat.virtual_payment(settings));
         let image_api =
             ImageApiClient::new(image_api_settings(config)).map_err(StartError::Client)?;
         let media = Media::open(config, &clock)?;
@@ -135,7 +160,11 @@ impl App {
             clock,
             rng,
             db,
+            weixin: wechat.weixin(),
             wechat,
+            wechat_pay,
+            virtual_payment,
+            push: push_keys(config)?,
             image_api,
             media,
             upstreams,
@@ -192,6 +221,48 @@ fn wechat_settings(config: &Config) -> WechatSettings {
         concurrency: wechat.concurrency,
         queue: wechat.queue,
     }
+}
+
+/// `None` where WeChat Pay is not configured.
+fn wechat_pay_settings(config: &Config) -> Result<Option<WechatPaySettings>, ConfigError> {
+    let wechat_pay = &config.wechat_pay;
+    let public_url = config.http.public_url();
+    let settings = wechat_pay.account()?.map(|account| WechatPaySettings {
+        base: wechat_pay.base.as_str().to_owned(),
+        fallback_base: wechat_pay.fallback(),
+        appid: config.wechat.appid.clone().unwrap_or_default(),
+        mchid: account.mchid,
+        merchant_serial: account.serial_no,
+        merchant_key: account.private_key.der().clone(),
+        apiv3_key: account.apiv3_key,
+        public_key: account.public_key.map(|(id, key)| PublicKey { id, spki: key.spki().to_vec() }),
+        notify_url: format!("{public_url}{PAYMENT_NOTIFY_PATH}"),
+        refund_notify_url: format!("{public_url}{REFUND_NOTIFY_PATH}"),
+        timeout: Duration::from_secs(wechat_pay.timeout),
+        concurrency: wechat_pay.concurrency,
+        queue: wechat_pay.queue,
+    });
+    Ok(settings)
+}
+
+fn virtual_payment_settings(
+    config: &Config,
+) -> Result<Option<VirtualPaymentSettings>, ConfigError> {
+    let values = config.virtual_payment.values()?;
+    Ok(values.map(|values| VirtualPaymentSettings {
+        offer_id: values.offer_id,
+        app_key: values.app_key,
+        env: if values.sandbox { VirtualEnv::Sandbox } else { VirtualEnv::Live },
+    }))
+}
+
+fn push_keys(config: &Config) -> Result<Option<PushKeys>, ConfigError> {
+    let values = config.push.values()?;
+    Ok(values.map(|values| PushKeys {
+        appid: config.wechat.appid.clone().unwrap_or_default(),
+        token: values.token,
+        aes_key: values.aes_key,
+    }))
 }
 
 fn image_api_settings(config: &Config) -> ImageApiSettings {

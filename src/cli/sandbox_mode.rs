@@ -5,8 +5,10 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use crate::base::secret::Secret;
 use crate::config::upstreams::ImageDialect;
 use crate::config::values::{BaseUrl, DatabaseUrl};
-use crate::config::{Config, ConfigError};
-use crate::sandbox::{Sandbox, SandboxSettings, Webhook, WechatSim};
+use crate::config::wechat_pay::{MerchantKey, PlatformKey};
+use crate::config::{Config, ConfigError, push};
+use crate::sandbox::{MessagePush, Sandbox, SandboxSettings, VirtualPaymentSim, Webhook};
+use crate::sandbox::{WechatPaySim, WechatSim};
 
 /// The sandbox lets anybody in as anybody, so its secret protects nothing; being fixed, it keeps
 /// logins valid over a restart.
@@ -18,7 +20,7 @@ const WEBHOOK_SECRET: &str = "sandbox-webhook-secret";
 /// Settings that say that this machine serves real users.
 const PRODUCTION_VARIABLES: [&str; 3] = ["WECHAT_SECRET", "WECHAT_PAY_", "S3_"];
 
-/// The settings of a sandbox: simulators instead of WeChat and the image API, its own database
+/// The settings of a sandbox: simulators instead of WeChat, WeChat Pay and the image API, its own database
 /// file, and this machine only unless `LISTEN` says otherwise.
 ///
 /// # Errors
@@ -48,19 +50,21 @@ pub(super) fn simulators(config: &Config) -> SandboxSettings {
         url: format!("{}/v1/webhooks/image-api", config.http.public_url()),
         secret: Secret::new(WEBHOOK_SECRET.to_owned()),
     };
-    SandboxSettings { webhook: Some(webhook), ..SandboxSettings::default() }
+    let push_url = format!("{}/v1/wechat/push", config.http.public_url());
+    SandboxSettings {
+        webhook: Some(webhook),
+        push_url: Some(push_url),
+        ..SandboxSettings::default()
+    }
 }
 
 /// Points the settings at running simulators.
 ///
 /// # Errors
-/// Never for addresses that the simulators give.
+/// Never for addresses and keys that the simulators give.
 pub(super) fn point_at(config: &mut Config, sandbox: &Sandbox) -> Result<(), ConfigError> {
-    let base = |text: String| {
-        text.parse::<BaseUrl>()
-            .map_err(|problem| ConfigError::wrong("sandbox", &problem, "http://127.0.0.1:1"))
-    };
     config.wechat.api_base = base(sandbox.wechat().base())?;
+    point_payment_at(config, sandbox.wechat_pay())?;
     config.image_api.base = base(sandbox.image_api().base())?;
     config.image_api.key = Some(Secret::new(sandbox.image_api().api_key().to_owned()));
     config.image_api.dialect = ImageDialect::ImageSaas;
@@ -71,6 +75,36 @@ pub(super) fn point_at(config: &mut Config, sandbox: &Sandbox) -> Result<(), Con
         config.image_api.concurrency = config.image_api.concurrency.min(places);
     }
     Ok(())
+}
+
+/// Both payment channels, and the message push that one of them delivers by.
+fn point_payment_at(config: &mut Config, pay: &WechatPaySim) -> Result<(), ConfigError> {
+    let account = &mut config.wechat_pay;
+    account.base = base(pay.base())?;
+    account.fallback_base = None;
+    account.mchid = Some(WechatPaySim::MCHID.to_owned());
+    account.serial_no = Some(pay.merchant_serial().to_owned());
+    account.apiv3_key = Some(Secret::new(WechatPaySim::APIV3_KEY.to_owned()));
+    let wrong = |problem: String| ConfigError::wrong("sandbox", &problem, "a key of its own");
+    let private_key = MerchantKey::from_pem(pay.merchant_private_key_pem()).map_err(wrong)?;
+    account.private_key = Some(private_key);
+    account.public_key_id = Some(pay.public_key_id().to_owned());
+    account.public_key = Some(PlatformKey::from_pem(pay.public_key_pem()).map_err(wrong)?);
+
+    config.virtual_payment.offer_id = Some(VirtualPaymentSim::OFFER_ID.to_owned());
+    let app_key = match config.virtual_payment.sandbox {
+        true => VirtualPaymentSim::SANDBOX_APP_KEY,
+        false => VirtualPaymentSim::APP_KEY,
+    };
+    config.virtual_payment.app_key = Some(Secret::new(app_key.to_owned()));
+    config.push.token = Some(Secret::new(MessagePush::TOKEN.to_owned()));
+    config.push.aes_key = Some(push::aes_key(MessagePush::AES_KEY).map_err(wrong)?);
+    Ok(())
+}
+
+fn base(text: String) -> Result<BaseUrl, ConfigError> {
+    text.parse()
+        .map_err(|problem: String| ConfigError::wrong("sandbox", &problem, "http://127.0.0.1:1"))
 }
 
 fn production_variable(config: &Config) -> Option<String> {
@@ -89,11 +123,12 @@ pub(super) fn banner(base: &str) -> String {
     format!(
         r#"
   ==========================================================================
-   SANDBOX: simulated WeChat and image API, demo data. Never for real users.
+   SANDBOX: simulated WeChat, payment and image API. Never for real users.  
   ==========================================================================
 
    API documents   {base}/api/docs
    Control page    {base}{control}
+   Payments        {base}{control}/pay
 
    Paste these three lines into another terminal:
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use ureq::http::{HeaderMap, Request, StatusCode};
 use ureq::tls::{TlsConfig, TlsProvider};
 use ureq::unversioned::resolver::Resolver;
@@ -145,14 +145,31 @@ impl HttpClient {
     /// # Errors
     /// [`CallError`]; an answer of any status is no error.
     pub async fn call(&self, request: Request<Vec<u8>>) -> Result<Answer, CallError> {
-        let slot = {
-            // Counted only while waiting, and uncounted when the caller goes away.
-            let _waiting = Waiting::enter(&self.shared)?;
-            Arc::clone(&self.shared.slots)
-                .acquire_owned()
-                .await
-                .map_err(|_| CallError::Overloaded)?
-        };
+        let place = self.place().await?;
+        self.call_in(place, request).await
+    }
+
+    /// Waits for a free place. Nothing is sent yet, and a caller that goes away leaves the queue.
+    ///
+    /// # Errors
+    /// `Overloaded`.
+    pub async fn place(&self) -> Result<CallPlace, CallError> {
+        // Counted only while waiting, and uncounted when the caller goes away.
+        let _waiting = Waiting::enter(&self.shared)?;
+        let slots = Arc::clone(&self.shared.slots);
+        slots.acquire_owned().await.map(CallPlace).map_err(|_| CallError::Overloaded)
+    }
+
+    /// [`HttpClient::call`] in a place that was waited for. The place is free again when the call has
+    /// ended, whether or not anybody still waits for its answer.
+    ///
+    /// # Errors
+    /// [`CallError`]; an answer of any status is no error.
+    pub async fn call_in(
+        &self,
+        CallPlace(slot): CallPlace,
+        request: Request<Vec<u8>>,
+    ) -> Result<Answer, CallError> {
         let turn = self.shared.calls.fetch_add(1, Ordering::Relaxed) % AGENTS;
         let Some(agent) = self.shared.agents.get(turn).cloned() else {
             return Err(CallError::Overloaded);
@@ -167,12 +184,27 @@ impl HttpClient {
         done.await.unwrap_or(Err(CallError::Overloaded))
     }
 
+    /// Whether a call would be refused now.
+    pub fn is_full(&self) -> bool {
+        self.shared.slots.available_permits() == 0
+            && self.waiting() >= self.shared.settings.queue as usize
+    }
+
+    /// Calls that wait for a place.
+    pub fn waiting(&self) -> usize {
+        self.shared.waiting.load(Ordering::Acquire)
+    }
+
     /// Calls that run now.
     pub fn in_flight(&self) -> usize {
         (self.shared.settings.concurrency as usize)
             .saturating_sub(self.shared.slots.available_permits())
     }
 }
+
+/// A place for one call; free again when it is dropped.
+#[derive(Debug)]
+pub struct CallPlace(OwnedSemaphorePermit);
 
 /// One place in the queue.
 struct Waiting<'a>(&'a AtomicUsize);

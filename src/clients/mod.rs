@@ -7,3 +7,4 @@ pub mod object_storage;
 mod resolver;
 mod threads;
 pub mod wechat;
+pub mod wechat_pay;

@@ -48,8 +48,23 @@ pub(super) const ALL: &[Migration] = &[
     },
     Migration {
         version: 5,
+        name: "add_vip",
+        sql: include_str!("../../data/migrations/0005_add_vip.sql"),
+    },
+    Migration {
+        version: 6,
+        name: "add_payments",
+        sql: include_str!("../../data/migrations/0006_add_payments.sql"),
+    },
+    Migration {
+        version: 7,
+        name: "add_proxy_charges_and_history",
+        sql: include_str!("../../data/migrations/0007_add_proxy_charges_and_history.sql"),
+    },
+    Migration {
+        version: 8,
         name: "add_gallery",
-        sql: include_str!("../../data/migrations/0005_add_gallery.sql"),
+        sql: include_str!("../../data/migrations/0008_add_gallery.sql"),
     },
 ];
 

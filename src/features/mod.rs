@@ -1,5 +1,6 @@
 //! What the product does, a folder per feature. A feature imports only those listed before it.
 
+pub mod audit;
 pub mod settings;
 
 pub mod auth;
@@ -8,19 +9,28 @@ pub mod users;
 
 pub mod points;
 
+pub mod vip;
+
 pub mod login;
 
 pub mod media;
 
 pub mod generations;
 
+pub mod membership;
+
 pub mod proxy;
+
+pub mod orders;
+pub mod payments;
 
 pub mod gallery;
 
 pub mod templates;
 
 pub mod favorites;
+
+pub mod push;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,6 +40,8 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
+use crate::base::error_chain::error_chain;
+use crate::clients::wechat_pay::PayError;
 use crate::db::DbError;
 use crate::jobs::Periodic;
 
@@ -38,19 +50,31 @@ pub const API_BASE: &str = "/v1";
 
 /// The API of the mini-program, all features together.
 pub fn api(app: &Arc<App>) -> OpenApiService<impl OpenApi + 'static, ()> {
-    let apis = (
+    // In groups, since a tuple of them holds sixteen at most.
+    let people = (
         auth::AuthApi { app: Arc::clone(app) },
         login::LoginApi { app: Arc::clone(app) },
         users::UsersApi { app: Arc::clone(app) },
         points::PointsApi { app: Arc::clone(app) },
         points::InvitesApi { app: Arc::clone(app) },
+        vip::VipApi { app: Arc::clone(app) },
+        membership::MembershipApi { app: Arc::clone(app) },
+    );
+    let images = (
         media::MediaApi { app: Arc::clone(app) },
         generations::GenerationsApi { app: Arc::clone(app) },
-        generations::WebhookApi { app: Arc::clone(app) },
+        proxy::WebhookApi { app: Arc::clone(app) },
         proxy::ProxyApi { app: Arc::clone(app) },
         gallery::GalleryApi { app: Arc::clone(app) },
         favorites::FavoritesApi { app: Arc::clone(app) },
     );
+    let money = (
+        orders::OrdersApi { app: Arc::clone(app) },
+        orders::PurchaseApi { app: Arc::clone(app) },
+        payments::PaymentsApi { app: Arc::clone(app) },
+        push::PushApi { app: Arc::clone(app) },
+    );
+    let apis = (people, images, money);
     OpenApiService::new(apis, "dream-bff", env!("CARGO_PKG_VERSION"))
         .description(DESCRIPTION)
         .server(API_BASE)
@@ -61,6 +85,7 @@ pub fn api(app: &Arc<App>) -> OpenApiService<impl OpenApi + 'static, ()> {
 /// # Errors
 /// What the database fails with.
 pub fn prepare(app: &App) -> Result<(), DbError> {
+    settings::service::also_check(app, media::service::check_settings);
     settings::service::load(app)?;
     auth::service::load_revoked(app)?;
     generations::service::load(app)
@@ -69,7 +94,23 @@ pub fn prepare(app: &App) -> Result<(), DbError> {
 /// Starts what the features do besides answering. It ends with `stop`; whoever waits for the tasks
 /// knows that it has.
 pub fn start(app: &Arc<App>, stop: &CancellationToken) -> JoinSet<()> {
-    generations::service::start(app, stop)
+    let mut tasks = generations::service::start(app, stop);
+    tasks.spawn(proxy::service::start(Arc::clone(app)));
+    // So that the first notification need not wait for it. Serving does not depend on it.
+    let (app, stop) = (Arc::clone(app), stop.clone());
+    tasks.spawn(async move {
+        if let Some(Err(err)) = stop.run_until_cancelled(refresh_certificates(&app)).await {
+            tracing::warn!(problem = error_chain(&err), "WeChat Pay's certificates are not here");
+        }
+    });
+    tasks
+}
+
+async fn refresh_certificates(app: &App) -> Result<(), PayError> {
+    match &app.wechat_pay {
+        Some(wechat_pay) => wechat_pay.refresh_certificates().await,
+        None => Ok(()),
+    }
 }
 
 /// The periodic tasks of all features.
@@ -79,16 +120,6 @@ pub fn periodic() -> Vec<Periodic> {
             name: "auth.sweep",
             every: Duration::from_secs(60),
             run: |app| Box::pin(async move { Ok(auth::service::sweep(&app).await?) }),
-        },
-        Periodic {
-            name: "media.sweep",
-            every: Duration::from_secs(600),
-            run: |app| {
-                Box::pin(async move {
-                    media::service::sweep(&app).await?;
-                    Ok(())
-                })
-            },
         },
         Periodic {
             name: "idempotency.sweep",
@@ -113,6 +144,16 @@ pub fn periodic() -> Vec<Periodic> {
             },
         },
         Periodic {
+            name: "vip.monthly_points",
+            every: Duration::from_secs(60),
+            run: |app| Box::pin(async move { Ok(vip::service::monthly::give_due(&app).await?) }),
+        },
+        Periodic {
+            name: "vip.reminders",
+            every: Duration::from_secs(600),
+            run: |app| Box::pin(async move { Ok(vip::service::reminders::note_due(&app).await?) }),
+        },
+        Periodic {
             name: "generations.deadlines",
             every: Duration::from_secs(5),
             run: |app| Box::pin(async move { Ok(generations::service::end_overdue(&app).await?) }),
@@ -123,6 +164,40 @@ pub fn periodic() -> Vec<Periodic> {
             run: |app| {
                 Box::pin(async move { Ok(generations::service::look_for_late(&app).await?) })
             },
+        },
+        Periodic {
+            name: "payments.reconcile",
+            every: Duration::from_secs(2),
+            run: |app| Box::pin(async move { Ok(payments::service::reconcile(&app).await?) }),
+        },
+        Periodic {
+            name: "payments.shipping",
+            every: Duration::from_secs(5),
+            run: |app| Box::pin(async move { Ok(orders::service::report_shipping(&app).await?) }),
+        },
+        Periodic {
+            name: "payments.sweep",
+            every: Duration::from_secs(3600),
+            run: |app| Box::pin(async move { Ok(payments::service::sweep(&app).await?) }),
+        },
+        Periodic {
+            name: "generations.history",
+            every: Duration::from_secs(300),
+            run: |app| {
+                Box::pin(async move { Ok(generations::service::history::remove_old(&app).await?) })
+            },
+        },
+        Periodic {
+            name: "proxy.settle",
+            every: Duration::from_secs(60),
+            run: |app| {
+                Box::pin(async move { Ok(proxy::service::charges::settle_left(&app).await?) })
+            },
+        },
+        Periodic {
+            name: "wechat_pay.certificates",
+            every: Duration::from_secs(300),
+            run: |app| Box::pin(async move { Ok(refresh_certificates(&app).await?) }),
         },
         Periodic {
             name: "limits.sweep",
@@ -146,3 +221,18 @@ The backend of a WeChat mini-program for AI images.
 - Errors have one shape: `{error, message, timestamp, path, requestId, details?}`. `error` is \
 stable; `message` is Chinese, or English for `Accept-Language: en`.
 - Every answer has `X-Request-Id`; 429 and 503 carry `Retry-After` in seconds.";
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn each_periodic_task_is_there_once() {
+        // The board knows them by name: of two with one name, one would seem to hang.
+        let names: Vec<_> = periodic().iter().map(|task| task.name).collect();
+        let distinct: HashSet<_> = names.iter().collect();
+        assert_eq!(distinct.len(), names.len(), "{names:?}");
+    }
+}

@@ -28,6 +28,7 @@ impl From<WechatError> for ApiError {
             WechatError::Misconfigured { .. } | WechatError::TokenDead => ErrorCode::InternalError,
             WechatError::Call(CallError::Overloaded) => ErrorCode::ServiceOverload,
             WechatError::Busy
+            | WechatError::TokenUnavailable
             | WechatError::Refused { .. }
             | WechatError::Garbled
             | WechatError::Call(_) => ErrorCode::WechatUnavailable,

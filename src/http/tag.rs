@@ -11,6 +11,10 @@ pub enum Tag {
     Users,
     /// Points: balance, bookings, packs, check-in, codes.
     Points,
+    /// Membership: plans, what buying one gives, what one has.
+    Vip,
+    /// Buying memberships and points.
+    Orders,
     /// Image jobs: submitting, following, cancelling.
     Jobs,
     /// Uploading pictures.
@@ -21,4 +25,6 @@ pub enum Tag {
     Favorites,
     /// The pass-through to the image API.
     Proxy,
+    /// What WeChat calls.
+    Wechat,
 }

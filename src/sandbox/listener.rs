@@ -14,7 +14,7 @@ use futures_util::stream;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use poem::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use poem::http::header::{CONTENT_LENGTH, CONTENT_TYPE, LOCATION};
 use poem::http::uri::Scheme;
 use poem::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use poem::web::{LocalAddr, RemoteAddr};
@@ -32,12 +32,16 @@ use crate::base::clock::Clock;
 const MAX_CONNECTIONS: usize = 8192;
 /// Longest request body: 12 MB of image as base64.
 const MAX_BODY: usize = 17 * 1024 * 1024;
+/// Where an answer carries its signature.
+pub(super) const SIGNATURE: &str = "wechatpay-signature";
 /// Pieces in which a huge answer is streamed.
 static FILLING: [u8; 64 * 1024] = [b' '; 64 * 1024];
 
 /// One call, read completely.
 pub(super) struct Call {
     pub(super) method: Method,
+    /// Path and query as they were sent, which signatures cover.
+    pub(super) target: String,
     pub(super) path: String,
     pub(super) query: Vec<(String, String)>,
     pub(super) headers: HeaderMap,
@@ -78,6 +82,11 @@ impl Reply {
             headers: Vec::new(),
             body: body.to_string().into_bytes(),
         }
+    }
+
+    /// No body.
+    pub(super) fn empty(status: StatusCode) -> Self {
+        Self { status, content_type: "text/plain", headers: Vec::new(), body: Vec::new() }
     }
 
     /// The same with one more header.
@@ -163,14 +172,15 @@ async fn handle<S: Simulator>(
     let Ok(body) = request.take_body().into_bytes_limit(MAX_BODY).await else {
         return Ok(StatusCode::PAYLOAD_TOO_LARGE.into());
     };
+    let target = request.uri().path_and_query().map_or("/", |target| target.as_str()).to_owned();
     let call = Call {
         method: request.method().clone(),
+        target: target.clone(),
         path: request.uri().path().to_owned(),
         query: request.params().unwrap_or_default(),
         headers: request.headers().clone(),
         body: body.into(),
     };
-    let target = request.uri().path_and_query().map_or("/", |target| target.as_str()).to_owned();
     let journal = simulator.journal();
     let seq = journal.record(clock.now(), &call.method, target, &call.headers, &call.body);
 
@@ -185,6 +195,11 @@ async fn handle<S: Simulator>(
         Some(Fault::Drop) => return Err(Dropped),
         Some(Fault::Error { code }) => whole(simulator.error(&call, code)),
         Some(Fault::Html { status }) => whole(gateway_page(status)),
+        Some(Fault::Silence) => {
+            simulator.answer(&call).await;
+            return Err(Dropped);
+        }
+        Some(Fault::Redirect { location }) => whole(redirect(&location)),
         after => spoil(simulator.answer(&call).await, after).await,
     };
     journal.answered(seq, response.status().as_u16());
@@ -200,6 +215,14 @@ async fn spoil(mut reply: Reply, fault: Option<Fault>) -> Response {
         Some(Fault::Garbage) => {
             reply.status = StatusCode::OK;
             reply.body = b"\xff<<< this is not what you expected >>>".to_vec();
+            whole(reply)
+        }
+        Some(Fault::BadSignature) => {
+            for (name, value) in &mut reply.headers {
+                if name == SIGNATURE {
+                    *value = HeaderValue::from_static("AAAA");
+                }
+            }
             whole(reply)
         }
         Some(Fault::Huge { megabytes }) => huge(reply, megabytes),
@@ -251,6 +274,15 @@ fn cut(reply: Reply) -> Response {
     });
     response.set_body(Body::from_bytes_stream(body));
     response
+}
+
+/// A location that no header can carry is no redirect.
+fn redirect(location: &str) -> Reply {
+    let page = gateway_page(302);
+    match HeaderValue::from_str(location) {
+        Ok(location) => page.with_header(LOCATION, location),
+        Err(_) => gateway_page(502),
+    }
 }
 
 fn gateway_page(status: u16) -> Reply {

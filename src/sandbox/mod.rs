@@ -1,4 +1,4 @@
-//! The outside world on loopback: simulators of WeChat and of the image API.
+//! The outside world on loopback: simulators of WeChat, WeChat Pay and the image API.
 //!
 //! `serve --sandbox` and the integration tests talk to them over real HTTP through the code used in
 //! production. They share no signing or parsing code with the clients, else one mistake would pass
@@ -6,28 +6,42 @@
 //!
 //! Everything is bounded: journals, jobs, codes, sessions, drawn pictures, connections, bodies.
 
+mod beijing;
 mod control;
+mod crypto;
 mod image_api;
 mod journal;
 mod listener;
+mod message_push;
+mod outbox;
 mod picture;
 mod plan;
 mod tasks;
 #[cfg(test)]
 mod testing;
+mod virtual_payment;
 mod wechat;
+mod wechat_pay;
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 pub use self::image_api::{ImageApiSim, JobView, Outcome, Status, Webhook};
 pub use self::journal::{Journal, Recorded};
+pub use self::message_push::{MessagePush, PushDelivery, PushFormat};
+pub use self::outbox::Delivered;
 pub use self::plan::{Fault, Faults, Plan, PlanView};
-pub use self::wechat::WechatSim;
+pub use self::virtual_payment::VirtualRefusal;
+pub use self::virtual_payment::{Platform, VirtualOrder, VirtualPaymentSim, VirtualRefundOutcome};
+pub use self::wechat::{Moderation, PictureVerdict, SentMessage, Shipped, Suggest, WechatCall};
+pub use self::wechat::{WechatSim, Word};
+pub use self::wechat_pay::{BillEdit, Delivery, Paid, PayCall, PayOrder, PayRefund, RefundOutcome};
+pub use self::wechat_pay::{RefundStatus, Rotation, TradeState, Trust, WechatPaySim};
 
 use self::image_api::Limits;
+use self::outbox::Outbox;
 use self::tasks::Tasks;
 use crate::base::clock::Clock;
 use crate::base::rng::Rng;
@@ -50,6 +64,11 @@ pub struct SandboxSettings {
     pub accept_any_key: bool,
     /// Where ended jobs are announced.
     pub webhook: Option<Webhook>,
+    /// Where WeChat pushes its events.
+    pub push_url: Option<String>,
+    /// Whether notifications and pushes leave by themselves when they are due. Otherwise
+    /// [`Sandbox::deliver_due`] sends them.
+    pub deliver: bool,
 }
 
 impl Default for SandboxSettings {
@@ -62,6 +81,8 @@ impl Default for SandboxSettings {
             image_concurrency: 5,
             accept_any_key: false,
             webhook: None,
+            push_url: None,
+            deliver: true,
         }
     }
 }
@@ -70,6 +91,8 @@ impl Default for SandboxSettings {
 #[derive(Debug)]
 pub struct Sandbox {
     wechat: Arc<WechatSim>,
+    wechat_pay: Arc<WechatPaySim>,
+    outbox: Arc<Outbox>,
     image_api: Arc<ImageApiSim>,
     tasks: Tasks,
 }
@@ -78,14 +101,27 @@ impl Sandbox {
     /// Where the server mounts [`Sandbox::control_routes`]; the page's links say so.
     pub const CONTROL_PATH: &'static str = "/_sandbox";
 
-    /// Starts both simulators on the current runtime.
+    /// Starts the simulators on the current runtime.
     ///
     /// # Errors
-    /// When no port can be bound.
+    /// When no port can be bound, or no key made.
     pub async fn start(settings: SandboxSettings, clock: Clock, rng: Rng) -> io::Result<Self> {
         let tasks = Tasks::default();
+        let outbox = Arc::new(Outbox::new(clock.clone()));
+        if settings.deliver {
+            outbox.run(&tasks);
+        }
         let (listener, address) = listener::bind(settings.listen_ip).await?;
-        let wechat = Arc::new(WechatSim::new(address, clock.clone(), rng.clone()));
+        let wechat_pay =
+            WechatPaySim::new(address, clock.clone(), rng.clone(), Arc::clone(&outbox));
+        let wechat_pay = Arc::new(wechat_pay.map_err(io::Error::other)?);
+        listener::serve(listener, Arc::clone(&wechat_pay), clock.clone(), &tasks);
+
+        let (listener, address) = listener::bind(settings.listen_ip).await?;
+        let (url, post) = (settings.push_url, Arc::clone(&outbox));
+        let push = Arc::new(MessagePush::new(url, clock.clone(), rng.clone(), post));
+        let (pay, chance) = (Arc::clone(&wechat_pay), rng.clone());
+        let wechat = Arc::new(WechatSim::new(address, push, pay, clock.clone(), chance));
         listener::serve(listener, Arc::clone(&wechat), clock.clone(), &tasks);
 
         let (listener, address) = listener::bind(settings.listen_ip).await?;
@@ -98,7 +134,7 @@ impl Sandbox {
         };
         let image_api = ImageApiSim::new(address, limits, clock.clone(), rng, tasks.clone());
         listener::serve(listener, Arc::clone(&image_api), clock, &tasks);
-        Ok(Self { wechat, image_api, tasks })
+        Ok(Self { wechat, wechat_pay, outbox, image_api, tasks })
     }
 
     /// The simulated WeChat.
@@ -106,15 +142,56 @@ impl Sandbox {
         &self.wechat
     }
 
+    /// The simulated WeChat Pay.
+    pub fn wechat_pay(&self) -> &WechatPaySim {
+        &self.wechat_pay
+    }
+
+    /// Sends the notifications and pushes that are due, all at once, and those that come due by that;
+    /// waits for the answers.
+    pub async fn deliver_due(&self) {
+        self.outbox.deliver_due().await;
+    }
+
+    /// The last attempts to deliver something, oldest first.
+    pub fn delivered(&self) -> Vec<Delivered> {
+        self.outbox.delivered()
+    }
+
+    /// Notifications and pushes that were not accepted yet, due or not.
+    pub fn undelivered(&self) -> usize {
+        self.outbox.waiting()
+    }
+
+    /// Sends notifications and pushes to this address, whatever host they are for.
+    pub fn deliver_to(&self, address: Option<SocketAddr>) {
+        self.outbox.redirect(address);
+    }
+
+    /// Divides the pauses between attempts; 1 is real time.
+    pub fn set_delivery_speed(&self, speed: u32) {
+        self.outbox.set_speed(speed);
+    }
+
+    /// Forgets what was not delivered.
+    pub fn drop_undelivered(&self) {
+        self.outbox.clear();
+    }
+
     /// The simulated image API.
     pub fn image_api(&self) -> &ImageApiSim {
         &self.image_api
     }
 
-    /// The control page, to be mounted at [`Sandbox::CONTROL_PATH`] of a server that only this
+    /// The control pages, to be mounted at [`Sandbox::CONTROL_PATH`] of a server that only this
     /// machine reaches: it has no log-in.
     pub fn control_routes(&self) -> poem::Route {
-        control::routes(Arc::clone(&self.wechat), Arc::clone(&self.image_api))
+        control::routes(control::Control {
+            wechat: Arc::clone(&self.wechat),
+            wechat_pay: Arc::clone(&self.wechat_pay),
+            outbox: Arc::clone(&self.outbox),
+            image_api: Arc::clone(&self.image_api),
+        })
     }
 
     /// Ends the simulators, cutting open connections, and waits until they are gone.

@@ -48,6 +48,22 @@ impl<T: Clone> Plan<T> {
         self.0.lock().always = Some(step);
     }
 
+    /// Lets `step` happen to the next `times` calls, after those planned before; 0 is always.
+    pub fn set(&self, step: T, times: u32) {
+        match times {
+            0 => self.always(step),
+            times => self.next(step, times),
+        }
+    }
+
+    /// Lets `step` happen to the very next call, before everything planned.
+    pub fn first(&self, step: T) {
+        let mut steps = self.0.lock();
+        if steps.next.len() < MAX_STEPS {
+            steps.next.push_front((step, 1));
+        }
+    }
+
     /// Forgets everything planned.
     pub fn clear(&self) {
         let mut steps = self.0.lock();
@@ -78,7 +94,7 @@ impl<T: Clone> Plan<T> {
 
 /// A way in which a call goes wrong.
 ///
-/// `Error`, `Html` and `Drop` come instead of the call: nothing has happened. The others come after
+/// `Error`, `Html`, `Redirect` and `Drop` come instead of the call: nothing has happened. The others come after
 /// it: the code is spent, the job exists, and only the answer does not arrive as it should.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
@@ -109,6 +125,15 @@ pub enum Fault {
     },
     /// The connection is closed in the middle of the answer.
     Cut,
+    /// It is done, and the connection is closed without an answer.
+    Silence,
+    /// The answer's signature does not hold. Without effect where answers are not signed.
+    BadSignature,
+    /// The answer is a redirect instead, to wherever.
+    Redirect {
+        /// What `Location` says.
+        location: String,
+    },
 }
 
 /// The knobs of one kind of call: faults, and a delay before every answer.

@@ -1,6 +1,18 @@
-//! A plain HTTP client for the tests of the simulators.
+//! What the tests of the simulators have: a plain HTTP client, and a server that gets what they send.
 
+use std::collections::VecDeque;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use poem::http::StatusCode;
 use serde_json::Value;
+
+use super::journal::{Journal, Recorded};
+use super::listener::{self, Call, Reply, Simulator};
+use super::plan::Faults;
+use super::tasks::Tasks;
+use crate::base::clock::Clock;
 
 /// What came back.
 #[derive(Debug)]
@@ -83,5 +95,75 @@ impl Wire {
             Ok(Answer { status, headers, body })
         };
         tokio::task::spawn_blocking(call).await.unwrap()
+    }
+}
+
+/// A server under test, as far as the simulators see it: it writes down what it gets, and answers
+/// what it was told to, else 204 without a body.
+#[derive(Debug)]
+pub(super) struct Inbox {
+    address: SocketAddr,
+    journal: Journal,
+    answers: Mutex<VecDeque<(u16, String)>>,
+    tasks: Tasks,
+}
+
+impl Inbox {
+    pub(super) async fn start() -> Arc<Self> {
+        let (listener, address) = listener::bind(IpAddr::V4(Ipv4Addr::LOCALHOST)).await.unwrap();
+        let tasks = Tasks::default();
+        let inbox = Arc::new(Self {
+            address,
+            journal: Journal::default(),
+            answers: Mutex::default(),
+            tasks: tasks.clone(),
+        });
+        listener::serve(listener, Arc::clone(&inbox), Clock::system(), &tasks);
+        inbox
+    }
+
+    pub(super) fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    /// Answers the next request with this.
+    pub(super) fn answer_next(&self, status: u16, body: &str) {
+        self.answers.lock().push_back((status, body.to_owned()));
+    }
+
+    /// What came, oldest first.
+    pub(super) fn got(&self) -> Vec<Recorded> {
+        self.journal.requests()
+    }
+
+    /// Ends it.
+    pub(super) fn stop(&self) {
+        self.tasks.stop();
+    }
+}
+
+impl Simulator for Inbox {
+    fn journal(&self) -> &Journal {
+        &self.journal
+    }
+
+    fn faults(&self, _call: &Call) -> Option<&Faults> {
+        None
+    }
+
+    fn error(&self, _call: &Call, _code: i64) -> Reply {
+        Reply::empty(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    async fn answer(&self, call: &Call) -> Reply {
+        let told = self.answers.lock().pop_front();
+        let echo = call.query("echostr");
+        let (status, body) = told.unwrap_or_else(|| match echo {
+            "" => (204, String::new()),
+            echo => (200, echo.to_owned()),
+        });
+        let mut reply = Reply::empty(StatusCode::from_u16(status).unwrap());
+        reply.body = body.into_bytes();
+        reply
     }
 }

@@ -20,8 +20,14 @@ use crate::sandbox::Sandbox;
 
 const KIB: usize = 1024;
 
+/// WeChat's pushes are below 4 KiB.
+const PUSH_BODY: usize = 64 * KIB;
+
 /// What a form puts around a file, generously.
 const MULTIPART: usize = 16 * KIB;
+
+/// What WeChat Pay may tell at once: its notifications are about 1 KB.
+const NOTIFICATION: usize = 64 * KIB;
 
 /// The longest time one answer may wait for its reader.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
@@ -101,6 +107,8 @@ fn stack_settings(config: &Config) -> StackSettings {
             ("/v1/proxy/images/".to_owned(), image_body),
             ("/v1/images/".to_owned(), image_body),
             ("/v1/jobs".to_owned(), image_body),
+            ("/v1/payments/".to_owned(), NOTIFICATION),
+            ("/v1/wechat/push".to_owned(), PUSH_BODY),
             ("/v1/upload/".to_owned(), config.media.upload_max_kib as usize * KIB + MULTIPART),
         ],
         body_timeout: Duration::from_secs(http.http_body_timeout),

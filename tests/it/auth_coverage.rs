@@ -25,13 +25,15 @@ enum Access {
     Shared,
 }
 
-const OPERATIONS: [(&str, Access); 40] = [
+const OPERATIONS: &[(&str, Access)] = &[
     ("addFavorite", Access::User),
     ("announceImageJob", Access::Public),
     ("cancelJob", Access::Owner),
+    ("cancelOrder", Access::Owner),
     ("changeMe", Access::User),
     ("checkFavorite", Access::User),
     ("checkIn", Access::User),
+    ("checkPushUrl", Access::Public),
     ("checkToken", Access::User),
     ("deleteGalleryImage", Access::Shared),
     ("followJob", Access::Owner),
@@ -40,8 +42,11 @@ const OPERATIONS: [(&str, Access); 40] = [
     ("getJob", Access::Owner),
     ("getJobQuota", Access::User),
     ("getMe", Access::User),
+    ("getOrder", Access::Owner),
     ("getPointsBalance", Access::User),
     ("getUserInfo", Access::User),
+    ("getVipInfo", Access::User),
+    ("getVipOrder", Access::Owner),
     ("likeGalleryImage", Access::Shared),
     ("listFavorites", Access::User),
     ("listGalleryCategories", Access::Public),
@@ -49,13 +54,23 @@ const OPERATIONS: [(&str, Access); 40] = [
     ("listJobs", Access::User),
     ("listMyGalleryImages", Access::User),
     ("listMyInvites", Access::User),
+    ("listOrders", Access::User),
     ("listPointsPacks", Access::Public),
     ("listPointsTransactions", Access::User),
+    ("listVipOrders", Access::User),
+    ("listVipPlans", Access::Public),
     ("logout", Access::User),
     ("logoutAll", Access::User),
+    ("notifyPayment", Access::Public),
+    ("payOrder", Access::Owner),
+    ("placeOrder", Access::User),
     ("proxyCancelJob", Access::Owner),
     ("proxyGenerate", Access::User),
     ("proxyGetJob", Access::Owner),
+    ("purchaseVip", Access::User),
+    ("quoteVipPlan", Access::User),
+    ("pushWechatEvent", Access::Public),
+    ("rechargePoints", Access::User),
     ("publishImage", Access::User),
     ("redeemCode", Access::User),
     ("refreshToken", Access::Public),
@@ -89,6 +104,11 @@ async fn thing_of(t: &TestApp, user: &User, operation: &Operation, parameter: &s
                 user.delete(&path).await.ok();
             }
             id
+        }
+        "orderId" => {
+            let wish = json!({ "planId": "vip_month", "paymentMethod": "wechat" });
+            let placed = user.post("/v1/orders").json(&wish).await.ok();
+            placed["orderId"].as_str().unwrap().to_owned()
         }
         "jobId" => {
             t.sandbox.image_api().submit_faults().clear();
@@ -166,7 +186,7 @@ async fn every_operation_has_its_row_and_every_row_its_operation() {
     }
     for (id, _) in OPERATIONS {
         assert!(
-            operations.iter().any(|operation| operation.id == id),
+            operations.iter().any(|operation| operation.id == *id),
             "{id} is gone: drop its row"
         );
     }
@@ -250,11 +270,15 @@ async fn what_is_public_needs_no_token() {
     for operation in operations(&t).await {
         if access(&operation) == Access::Public {
             let answer = t.call(method(&operation), &operation.path).bytes("{}").await;
-            if operation.method == "GET" {
-                answer.ok();
-            } else if operation.id == "announceImageJob" {
+            let is_signed = ["announceImageJob", "checkPushUrl", "pushWechatEvent"];
+            if operation.id == "notifyPayment" {
+                // Likewise, and WeChat Pay reads another shape.
+                assert_eq!((answer.status, &answer.json()["code"]), (401, &json!("FAIL")));
+            } else if is_signed.contains(&&*operation.id) {
                 // No token, but a signature over what it says.
                 answer.fails(401, "UNAUTHORIZED");
+            } else if operation.method == "GET" {
+                answer.ok();
             } else {
                 answer.fails(400, "INVALID_REQUEST");
             }

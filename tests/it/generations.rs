@@ -1,6 +1,8 @@
 //! Image jobs: what they cost, how they end, and that nothing is lost or charged twice on the way.
 
+mod history;
 mod machine;
+mod upstreams;
 
 use std::time::Duration;
 
@@ -443,4 +445,45 @@ async fn a_repeated_submission_is_one_job() {
     };
     assert_eq!([of(&first), of(&rest)].concat(), ids);
     assert_eq!((&rest["hasMore"], &rest["nextCursor"]), (&json!(false), &Value::Null));
+}
+
+#[tokio::test]
+async fn of_a_job_that_is_not_delivered_no_picture_is_kept() {
+    let t = start().await;
+    set(&t, Section::Jobs, json!({ "retry": { "maxAttempts": 1 } })).await;
+    let files = t.sandbox.image_api().file_faults();
+    // The first picture comes, the second does not.
+    files.next(Fault::Hang { ms: 1 }, 1);
+    files.always(Fault::Error { code: 404 });
+    let alice = t.log_in("alice").await;
+    let mut body = draft();
+    body["sampleCount"] = json!(2);
+    let id = submitted(&alice, &body).await;
+    when(&alice, &id, &["FAILED"]).await;
+    assert_eq!(
+        t.count("SELECT COUNT(*) FROM media_objects"),
+        2,
+        "picture and thumbnail were stored"
+    );
+    let kept = "SELECT COUNT(*) FROM media_objects WHERE unused_since IS NULL";
+    assert_eq!(t.count(kept), 0, "nothing would ever remove them");
+}
+
+#[tokio::test]
+async fn a_running_job_goes_elsewhere_when_its_image_api_was_taken_out_of_the_settings() {
+    let t = start().await;
+    let api = t.sandbox.image_api();
+    api.set_latency(FOREVER);
+    let alice = t.log_in("alice").await;
+    let id = submitted(&alice, &draft()).await;
+    when(&alice, &id, &["RUNNING"]).await;
+    api.set_latency(Duration::ZERO);
+    let folder = tempfile::TempDir::new().unwrap();
+    let file = folder.path().join("upstreams.json");
+    // Another name, and the key is another customer there: nothing is known of the job.
+    let other = json!([{ "name": "other", "base": api.base(), "key": "sk-other-customer" }]);
+    std::fs::write(&file, other.to_string()).unwrap();
+    api.set_accept_any_key(true);
+    t.restart_with(&[("IMAGE_UPSTREAMS_PATH", file.to_str().unwrap())]);
+    when(&alice, &id, &["SUCCEEDED"]).await;
 }

@@ -45,8 +45,20 @@ fn job(id: &str) -> Provenance {
     Provenance { job_id: id.to_owned(), index: 0 }
 }
 
+/// Stores a result and holds it, as a job that is delivered does.
 async fn store(t: &TestApp, id: &str, source: Source) -> Result<StoredImage, MediaError> {
-    store_result(&t.app(), source, job(id)).await
+    let (app, now, holder) = (t.app(), t.clock.now(), Holder::job(id));
+    let stored = store_result(&app, source, job(id)).await?;
+    let keys = [stored.key.clone(), stored.thumbnail_key.clone()];
+    app.db
+        .write("test.hold", move |tx| {
+            for key in keys {
+                assert!(service::hold(tx, &holder, &key, now)?);
+            }
+            Ok::<_, MediaError>(())
+        })
+        .await?;
+    Ok(stored)
 }
 
 async fn get(t: &TestApp, key: &str) -> Answer {
@@ -334,19 +346,26 @@ async fn an_input_is_one_of_ours_or_public() {
 async fn the_label_is_a_setting_and_a_bad_one_costs_no_picture() {
     let t = TestApp::start().await;
     let plain = picture(200, 200, ImageFormat::Png);
-    let with = async |change: serde_json::Value| {
-        let section = settings::Section::Label;
-        settings::service::change(&t.app(), section, change, "test").await.unwrap();
+    let stored = async || {
         let stored = store(&t, "job_1", Source::Bytes(plain.clone())).await.unwrap();
         let body = get(&t, &stored.key).await.body;
         let image = image::load_from_memory(&body).unwrap();
         (image, String::from_utf8_lossy(&body).contains("\"ContentProducer\":\"Dream Ltd\""))
+    };
+    let with = async |change: serde_json::Value| {
+        let section = settings::Section::Label;
+        settings::service::change(&t.app(), section, change, "test").await.unwrap();
+        stored().await
     };
     let unlabelled = image::load_from_memory(&plain).unwrap();
     let (usual, _) = with(json!({ "producer": "Dream Ltd" })).await;
     assert_ne!(usual, unlabelled);
     let (other, is_ours) = with(json!({ "text": "人工智能合成" })).await;
     assert!(other != usual && is_ours);
-    assert_eq!(with(json!({ "text": "梦境" })).await, (usual, true), "the usual one instead");
     assert_eq!(with(json!({ "visible": false })).await, (unlabelled, true));
+    // Of an older program, which took it.
+    let old = r#"'{"text":"梦境","producer":"Dream Ltd"}'"#;
+    t.sql(&format!("UPDATE settings SET value = {old} WHERE key = 'label'"));
+    settings::service::load(&t.app()).unwrap();
+    assert_eq!(stored().await, (usual, true), "the usual one instead");
 }

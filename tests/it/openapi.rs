@@ -12,8 +12,17 @@ use serde_json::Value;
 use crate::support::{TestApp, command};
 
 /// Operations that anybody may call; all others name a security scheme.
-pub(crate) const PUBLIC: [&str; 5] =
-    ["announceImageJob", "listGalleryCategories", "listPointsPacks", "refreshToken", "wechatLogin"];
+pub(crate) const PUBLIC: &[&str] = &[
+    "announceImageJob",
+    "checkPushUrl",
+    "listGalleryCategories",
+    "listPointsPacks",
+    "listVipPlans",
+    "notifyPayment",
+    "pushWechatEvent",
+    "refreshToken",
+    "wechatLogin",
+];
 
 /// An operation of the document.
 #[derive(Clone, Debug)]

@@ -1,14 +1,16 @@
 //! `/v1/proxy/…`: what passes through unchanged, what never does, and what happens when it fails.
 
+mod charges;
+
+use std::sync::Arc;
 use std::time::Duration;
 
 use dream_bff::base::clock::Stopwatch;
 use dream_bff::sandbox::{Fault, ImageApiSim, Recorded};
-use futures_util::FutureExt as _;
 use serde_json::{Value, json};
 
 use crate::support::{
-    Answer, Reaction, TestApp, Upstream, User, Wire, address_that_refuses, request, until,
+    Reaction, TestApp, Upstream, User, Wire, address_that_refuses, request, until,
 };
 
 const GENERATE: &str = "/v1/proxy/images/generate";
@@ -420,17 +422,29 @@ async fn beyond_the_places_and_the_queue_the_answer_is_503_at_once() {
     let call = || tokio::spawn(alice.generate(&prompt()).into_future());
     let running = [call(), call()];
     until("two calls run", || upstream.seen().len() == 2).await;
+    let app = t.app();
     let mut waiting = alice.generate(&prompt()).into_future();
-    assert!((&mut waiting).now_or_never().is_none());
+    let queued = |count| {
+        let app = Arc::clone(&app);
+        move || app.image_api.waiting() == count
+    };
+    tokio::select! {
+        answer = &mut waiting => panic!("{}", answer.text()),
+        () = until("one waits", queued(1)) => {}
+    }
 
-    let refused = alice.generate(&prompt()).into_future();
-    let refused: Answer = refused.now_or_never().expect("the answer comes at once");
+    // The image API still holds everybody: this answer waited for nobody.
+    let refused = alice.generate(&prompt()).await;
     refused.fails(503, "SERVICE_OVERLOAD");
     assert!(refused.header("retry-after").is_some());
     // A caller who gives up waiting makes room for another.
     drop(waiting);
+    until("its place is free", queued(0)).await;
     let mut next = alice.generate(&prompt()).into_future();
-    assert!((&mut next).now_or_never().is_none());
+    tokio::select! {
+        answer = &mut next => panic!("{}", answer.text()),
+        () = until("the next one waits", queued(1)) => {}
+    }
 
     upstream.let_go();
     for answer in running {
@@ -459,6 +473,7 @@ async fn clients_that_hang_up_leak_no_place() {
     let upstream = Upstream::start(Reaction::Hold).await;
     let t = behind(&upstream, &[("PROXY_CONCURRENCY", "2"), ("PROXY_QUEUE", "2")]).await;
     let alice = t.log_in("alice").await;
+    charges::set_quota(&t, None).await;
     let server = t.listen();
     let bearer = format!("Bearer {}", alice.token);
     let headers = [("authorization", bearer.as_str())];

@@ -69,3 +69,23 @@ async fn what_is_stored_wrongly_has_its_default_and_harms_nothing_else() {
     t.restart();
     assert_eq!(current(&t.app()).economy.sign_up_bonus, 4);
 }
+
+#[tokio::test]
+async fn a_label_that_cannot_be_drawn_is_refused() {
+    let t = TestApp::start().await;
+    let app = t.app();
+    for text in ["AI生成🦊", "AI生成ж", "图片", "AI", "AI生成AI生成AI生成"] {
+        let refused = change(&app, Section::Label, json!({ "text": text }), "test").await;
+        let Err(SettingsError::Invalid { field, .. }) = refused else {
+            panic!("{text}: {refused:?}")
+        };
+        assert_eq!(field, "text", "{text}");
+        assert_eq!(current(&app).label.text, "AI生成");
+    }
+    change(&app, Section::Label, json!({ "text": "人工智能合成" }), "test").await.unwrap();
+    assert_eq!(current(&app).label.text, "人工智能合成");
+    // Other sections have nothing to do with it.
+    t.sql(r#"UPDATE settings SET value = '{"text":"old🦊"}' WHERE key = 'label'"#);
+    t.restart();
+    change(&t.app(), Section::Economy, json!({ "signUpBonus": 3 }), "test").await.unwrap();
+}

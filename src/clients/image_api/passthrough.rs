@@ -6,7 +6,7 @@ use std::time::Duration;
 use ureq::http::header::{AUTHORIZATION, CONTENT_TYPE};
 use ureq::http::{HeaderName, HeaderValue, Method, Request};
 
-use super::super::http::{Answer, CallError, HttpClient, HttpSettings};
+use super::super::http::{Answer, CallError, CallPlace, HttpClient, HttpSettings};
 use crate::base::secret::Secret;
 
 /// Where the image API is and what it may cost.
@@ -75,6 +75,23 @@ impl ImageApiClient {
     /// # Errors
     /// [`CallError`] when there is no answer.
     pub async fn forward(&self, call: Forward) -> Result<Answer, CallError> {
+        let place = self.place().await?;
+        self.forward_in(place, call).await
+    }
+
+    /// Waits for a place; whoever goes away leaves the queue, and nothing was sent.
+    ///
+    /// # Errors
+    /// `Overloaded`.
+    pub async fn place(&self) -> Result<CallPlace, CallError> {
+        self.http.place().await
+    }
+
+    /// [`ImageApiClient::forward`] in a place that was waited for.
+    ///
+    /// # Errors
+    /// [`CallError`] when there is no answer.
+    pub async fn forward_in(&self, place: CallPlace, call: Forward) -> Result<Answer, CallError> {
         let mut request =
             Request::builder().method(call.method).uri(format!("{}{}", self.base, call.path));
         let authorization = self.authorization.as_ref().map_or(&call.caller, Secret::expose);
@@ -87,7 +104,17 @@ impl ImageApiClient {
         }
         let request =
             request.body(call.body).map_err(|err| CallError::Connect(ureq::Error::Http(err)))?;
-        self.http.call(request).await
+        self.http.call_in(place, request).await
+    }
+
+    /// Whether a call would be refused now.
+    pub fn is_full(&self) -> bool {
+        self.http.is_full()
+    }
+
+    /// Calls that wait for a place.
+    pub fn waiting(&self) -> usize {
+        self.http.waiting()
     }
 
     /// Calls that run now.

@@ -11,8 +11,8 @@ pub enum WechatError {
     /// 40029, 40163: the code is wrong, too old or used. The client asks `wx.login` for a new one.
     #[error("the code is invalid or used (errcode {0})")]
     CodeInvalid(i64),
-    /// 45011: this user logged in too often within a minute.
-    #[error("too many logins of this user")]
+    /// 45011: too many calls within a minute (of a login: by this user).
+    #[error("too many calls within a minute")]
     TooOften,
     /// 40226: WeChat blocks this user.
     #[error("the user is blocked as high-risk")]
@@ -20,6 +20,9 @@ pub enum WechatError {
     /// 40001, 40014, 42001: the access token is dead.
     #[error("the access token is dead")]
     TokenDead,
+    /// Another call that was fetching the access token failed; nothing was sent for this one.
+    #[error("no access token can be had")]
+    TokenUnavailable,
     /// 40013, 40125, 40164 and others that only the operator can mend.
     #[error("the mini-program's settings are refused (errcode {code}: {text})")]
     Misconfigured { code: i64, text: String },
@@ -38,6 +41,31 @@ pub enum WechatError {
 }
 
 impl WechatError {
+    /// WeChat's `errcode`, where one is kept.
+    pub fn code(&self) -> Option<i64> {
+        match self {
+            Self::CodeInvalid(code)
+            | Self::Misconfigured { code, .. }
+            | Self::Refused { code, .. } => Some(*code),
+            _ => None,
+        }
+    }
+
+    /// Whether the same call may be made again later with hope: WeChat is busy, slow or away.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::TooOften
+            | Self::TokenDead
+            | Self::TokenUnavailable
+            | Self::Busy
+            | Self::Garbled
+            | Self::Call(_) => true,
+            // 45009: the quota of the day, which begins anew.
+            Self::Refused { code, .. } => *code == 45009,
+            Self::CodeInvalid(_) | Self::UserBlocked | Self::Misconfigured { .. } => false,
+        }
+    }
+
     /// Whether WeChat surely has not acted on the call.
     pub(super) fn repeat_is_safe(&self) -> bool {
         matches!(self, Self::Busy | Self::Call(CallError::Connect(_)))

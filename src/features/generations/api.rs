@@ -1,4 +1,4 @@
-//! `/images/generate`, `/jobs/…` and the webhook of the image API.
+//! `/images/generate` and `/jobs/…`.
 
 mod wire;
 
@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::stream::BoxStream;
-use poem::Request;
 use poem::web::sse::Event;
 use poem_openapi::OpenApi;
 use poem_openapi::param::{Path, Query};
@@ -16,7 +15,6 @@ use poem_openapi::types::ToJSON as _;
 
 use self::wire::{
     CanceledJob, GenerateRequest, JobDetail, JobItem, JobQuota, JobStatus, SubmittedJob,
-    WebhookResponse,
 };
 use super::model::{Accepted, GenerationError, Job, JobId, Status};
 use super::service;
@@ -31,9 +29,6 @@ const WAIT_MAX_S: u64 = 25;
 
 /// Between two signs of life of a stream.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
-
-/// Carries the signature of an announcement.
-const SIGNATURE: &str = "X-Signature";
 
 /// Image jobs.
 pub struct GenerationsApi {
@@ -158,30 +153,6 @@ impl GenerationsApi {
     }
 }
 
-/// Called by the image API.
-pub struct WebhookApi {
-    pub app: Arc<App>,
-}
-
-#[OpenApi(prefix_path = "/webhooks", tag = "Tag::Jobs")]
-impl WebhookApi {
-    /// Announce a job
-    ///
-    /// Called by the image API when a job has ended there, with `X-Signature: sha256=<hex HMAC-SHA256 of
-    /// the body>`. A hint to look: unknown, early, late and repeated ones change nothing.
-    /// Errors: `UNAUTHORIZED` (unsigned or forged).
-    #[oai(path = "/image-api", method = "post", operation_id = "announceImageJob")]
-    async fn announced(
-        &self,
-        req: &Request,
-        body: Vec<u8>,
-    ) -> Result<Json<WebhookResponse>, ApiError> {
-        let signature = req.headers().get(SIGNATURE).and_then(|value| value.to_str().ok());
-        service::announced(&self.app, signature, &body)?;
-        Ok(Json(WebhookResponse { received: true }))
-    }
-}
-
 async fn submit(
     app: &Arc<App>,
     user: UserId,
@@ -225,7 +196,7 @@ impl From<GenerationError> for ApiError {
                     "The job runs or has ended and cannot be cancelled",
                 );
             }
-            GenerationError::CutShort => ErrorCode::InternalError,
+            GenerationError::CutShort | GenerationError::PictureGone => ErrorCode::InternalError,
             GenerationError::Unsigned => ErrorCode::Unauthorized,
         };
         Self::new(code).caused_by(err)

@@ -18,5 +18,8 @@ mod model;
 pub mod service;
 mod store;
 
-pub use api::{GenerationsApi, WebhookApi};
-pub use model::{DeliveredPicture, Delivery, GenerationError, JobId, Status};
+pub use api::GenerationsApi;
+pub use model::{
+    Booking, DeliveredPicture, Delivery, GenerationError, JobId, Pictures, Quota, Receipt, Status,
+    Tariff,
+};

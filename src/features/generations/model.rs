@@ -1,6 +1,7 @@
 //! Jobs: what they are, what they may become, and the rules that need no database.
 
 mod entitle;
+mod purchase;
 mod scheduler;
 mod wish;
 
@@ -8,6 +9,7 @@ use std::fmt;
 use std::time::Duration;
 
 pub(super) use entitle::{Payment, Usage, payment};
+pub use purchase::{Booking, Pictures, Receipt, Tariff};
 pub(super) use scheduler::{Scheduler, Terms};
 pub(super) use wish::Wish;
 
@@ -109,8 +111,6 @@ pub(super) struct NewJob {
     pub(super) id: JobId,
     pub(super) user: UserId,
     pub(super) wish: Wish,
-    /// The calendar day of submission in Asia/Shanghai.
-    pub(super) day: String,
     pub(super) now: UnixMillis,
     pub(super) deadline_at: UnixMillis,
 }
@@ -165,6 +165,19 @@ pub(super) struct Bill {
     pub(super) quota_used: i64,
     pub(super) points_charged: i64,
     pub(super) points_refunded: i64,
+}
+
+impl Bill {
+    /// What of it has not been given back.
+    pub(super) fn receipt(&self) -> Receipt {
+        Receipt {
+            user: self.user,
+            day: self.day.clone(),
+            pictures: self.sample_count,
+            free: self.quota_used,
+            points: self.points_charged.saturating_sub(self.points_refunded),
+        }
+    }
 }
 
 /// Why a job failed, for its owner.
@@ -252,15 +265,21 @@ pub enum Delivery {
     Picture(DeliveredPicture),
 }
 
-/// What a user has used of his free pictures.
+/// What a user has used of his free pictures. A limit of `None` is none.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Quota {
-    pub(super) level: VipLevel,
-    pub(super) daily_limit: Option<i64>,
-    pub(super) today_used: i64,
-    /// `None` is no limit.
-    pub(super) today_remaining: Option<i64>,
-    pub(super) total_generations: i64,
+pub struct Quota {
+    /// The membership that counts now.
+    pub level: VipLevel,
+    pub daily_limit: Option<i64>,
+    /// Free ones of the calendar day in Asia/Shanghai.
+    pub today_used: i64,
+    pub monthly_limit: Option<i64>,
+    /// Free ones of the calendar month.
+    pub month_used: i64,
+    /// Free ones left today, by both limits; `None` is no limit.
+    pub today_remaining: Option<i64>,
+    /// Jobs that ever succeeded.
+    pub total_generations: i64,
 }
 
 /// How long to wait before attempt number `attempts + 1`: the delay doubles from the first to the
@@ -305,6 +324,9 @@ pub enum GenerationError {
     /// The task that stored the job has ended without an answer.
     #[error("the submission was cut short")]
     CutShort,
+    /// A picture was removed as unused before its job could be delivered: hours have passed.
+    #[error("a stored picture is gone before its delivery")]
+    PictureGone,
     /// The signature of a webhook is missing or wrong.
     #[error("the webhook is not signed by the image API")]
     Unsigned,

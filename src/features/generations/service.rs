@@ -1,8 +1,10 @@
 //! Jobs from submission to end.
 
+pub mod charge;
 mod dispatch;
 mod endings;
 mod engine;
+pub mod history;
 mod late;
 mod reads;
 mod results;
@@ -19,11 +21,12 @@ use tokio_util::sync::CancellationToken;
 pub(super) use endings::cancel;
 pub(super) use reads::{follow, list, quota, wait};
 pub(super) use submit::submit;
-pub(super) use webhook::announced;
 
-pub use endings::end_overdue;
+pub use endings::{cancel_all_queued, end_overdue};
 pub use late::look_for_late;
 pub use reads::delivered_picture;
+pub use reads::quota_of;
+pub use webhook::announced;
 
 use self::engine::Engine;
 use super::model::{Claimed, Status, Terms};

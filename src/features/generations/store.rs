@@ -1,9 +1,10 @@
 //! SQL of jobs: what changes them here; reading and quota in files of their own.
 
+pub(super) mod history;
 pub(super) mod quota;
 pub(super) mod reads;
 
-use super::model::{Bill, Claimed, Failure, JobId, LateJob, NewJob, Picture, Status};
+use super::model::{Bill, Claimed, Failure, JobId, LateJob, NewJob, Picture, Receipt, Status};
 use crate::base::ids::UserId;
 use crate::base::time::UnixMillis;
 use crate::db::prelude::*;
@@ -14,13 +15,12 @@ pub(super) struct Waiting {
     pub(super) user: UserId,
 }
 
-/// Stores a job that was paid for with so many free pictures and points; gives its `seq`.
+/// Stores a job that was paid for; gives its `seq`.
 pub(super) fn insert(
     tx: &Tx<'_>,
     job: &NewJob,
     request: &str,
-    quota_used: i64,
-    points: i64,
+    paid: &Receipt,
 ) -> Result<i64, DbError> {
     let wish = &job.wish;
     tx.insert(
@@ -39,9 +39,9 @@ pub(super) fn insert(
             wish.sample_count,
             wish.template_id,
             wish.template_title,
-            job.day,
-            quota_used,
-            points,
+            paid.day,
+            paid.free,
+            paid.points,
             job.deadline_at,
             job.now,
             request
@@ -101,7 +101,8 @@ pub(super) fn set_retrying(
     Ok(changed == 1)
 }
 
-/// The next attempt begins, at `upstream`; false when the job has ended meanwhile.
+/// The next attempt begins, at `upstream`; false when the job has ended meanwhile. A job that runs
+/// already is one that a start found at an image API which is not there any more.
 pub(super) fn set_running(
     tx: &Tx<'_>,
     job: &JobId,
@@ -113,7 +114,7 @@ pub(super) fn set_running(
         "UPDATE generations
             SET status = 'RUNNING', upstream = ?2, upstream_job_id = ?3, attempts = attempts + 1,
                 next_attempt_at = NULL, updated_at = ?4
-          WHERE job_id = ?1 AND status = 'RETRYING'",
+          WHERE job_id = ?1 AND status IN ('RUNNING', 'RETRYING')",
         params![job.as_str(), upstream, upstream_job, now],
     )?;
     Ok(changed == 1)
@@ -298,29 +299,32 @@ pub(super) fn late_job(
     )
 }
 
-/// Whether the job was delivered.
-pub(super) fn is_delivered(tx: &Tx<'_>, job: &JobId) -> Result<bool, DbError> {
-    let found = tx.query_opt(
-        "SELECT 1 FROM generations WHERE job_id = ?1 AND status = 'SUCCEEDED'",
-        params![job.as_str()],
-        |_| Ok(()),
-    )?;
-    Ok(found.is_some())
-}
-
-/// Waits for this job no more.
-pub(super) fn end_late(tx: &Tx<'_>, job: &JobId) -> Result<(), DbError> {
-    tx.execute(
+/// Waits for this job no more. False when it was not waited for.
+pub(super) fn end_late(tx: &Tx<'_>, job: &JobId) -> Result<bool, DbError> {
+    let changed = tx.execute(
         "UPDATE generations SET late_until = NULL WHERE job_id = ?1 AND late_until IS NOT NULL",
         params![job.as_str()],
     )?;
-    Ok(())
+    Ok(changed == 1)
 }
 
-/// Waits no more for what is too late.
-pub(super) fn end_all_late(tx: &Tx<'_>, now: UnixMillis) -> Result<(), DbError> {
-    tx.execute("UPDATE generations SET late_until = NULL WHERE late_until <= ?1", params![now])?;
-    Ok(())
+/// Jobs that are waited for no more. Uses generations_late_idx.
+pub(super) fn too_late(tx: &Tx<'_>, now: UnixMillis, most: i64) -> Result<Vec<JobId>, DbError> {
+    tx.query_all(
+        "SELECT job_id FROM generations WHERE late_until <= ?1 ORDER BY late_until LIMIT ?2",
+        params![now, most],
+        |row| Ok(JobId::from_stored(row.get(0)?)),
+    )
+}
+
+/// Jobs of a user that could be cancelled now. Uses generations_user_status_idx.
+pub(super) fn cancelable(tx: &Tx<'_>, user: UserId, most: i64) -> Result<Vec<JobId>, DbError> {
+    tx.query_all(
+        "SELECT job_id FROM generations
+          WHERE user_id = ?1 AND status IN ('QUEUED', 'RETRYING') LIMIT ?2",
+        params![user, most],
+        |row| Ok(JobId::from_stored(row.get(0)?)),
+    )
 }
 
 /// Which jobs an image API means by this name; two image APIs may use the same.

@@ -45,7 +45,7 @@ impl fmt::Display for Holder {
     }
 }
 
-/// Where a result comes from, for its label and its hold.
+/// Where a result comes from, for its label.
 #[derive(Clone, Debug)]
 pub struct Provenance {
     pub job_id: String,

@@ -15,14 +15,15 @@ use crate::base::time::UnixMillis;
 use crate::clients::fetch::{self, GivenBy};
 use crate::clients::object_storage::{ObjectKey, ObjectKind, Opened};
 use crate::db::{DbError, Tx};
-use crate::features::settings;
+use crate::features::settings::{self, Section, Settings, SettingsError};
 
 /// Objects removed in one go; the rest follows at once.
 const REMOVAL_BATCH: u32 = 200;
 
-/// Takes a result over: fetches it, checks it, labels it, makes its thumbnail, stores both and
-/// holds them for the job ([`release`] ends that). Idempotent: the same job, index and bytes are
-/// the same objects.
+/// Takes a result over: fetches it, checks it, labels it, makes its thumbnail and stores both.
+/// Nobody holds them yet: whoever needs them calls [`hold`] in the transaction that makes them
+/// needed, so that a job that ends otherwise, or a crash, leaves nothing that is kept for ever.
+/// Idempotent: the same job, index and bytes are the same objects.
 ///
 /// # Errors
 /// [`MediaError`]; `is_retryable` says whether the same call may work later.
@@ -45,12 +46,17 @@ pub async fn store_result(
     let label = settings.label.visible.then(|| label_text(&settings.label.text).to_owned());
     let work = move || picture::prepare_result(bytes, &mark, label.as_deref(), bounds);
     let done = app.media.pool.run(work).await??;
-    let holder = Holder::job(&provenance.job_id);
     let (width, height) = (done.full.width, done.full.height);
     let size = done.full.picture.len() as u64;
-    let key = keep(app, &holder, ObjectRole::Result, done.full).await?;
-    let thumbnail_key = keep(app, &holder, ObjectRole::Thumbnail, done.thumbnail).await?;
-    Ok(StoredImage { key, thumbnail_key, width, height, bytes: size })
+    let key = put(app, ObjectRole::Result, done.full).await?;
+    let thumbnail_key = put(app, ObjectRole::Thumbnail, done.thumbnail).await?;
+    Ok(StoredImage {
+        key: key.to_string(),
+        thumbnail_key: thumbnail_key.to_string(),
+        width,
+        height,
+        bytes: size,
+    })
 }
 
 /// Takes an upload over: checks it, makes it anew from its pixels, stores it and holds it for the
@@ -73,8 +79,9 @@ pub async fn store_upload(
     let bounds = bounds(app);
     let done = app.media.pool.run(move || picture::prepare_upload(&bytes, bounds)).await??;
     let (width, height) = (done.width, done.height);
-    let key = keep(app, &holder, ObjectRole::Upload, done).await?;
-    Ok(StoredUpload { key, width, height })
+    let key = put(app, ObjectRole::Upload, done).await?;
+    hold_upload(app, holder, key.to_string()).await?;
+    Ok(StoredUpload { key: key.to_string(), width, height })
 }
 
 /// Whether `text` can be the visible label: before it becomes a setting.
@@ -83,6 +90,20 @@ pub async fn store_upload(
 /// What is wrong with it.
 pub fn check_label(text: &str) -> Result<(), LabelError> {
     picture::check_text(text)
+}
+
+/// Refuses settings whose label cannot be drawn.
+///
+/// # Errors
+/// `Invalid`, naming the field of the section.
+pub fn check_settings(section: Section, settings: &Settings) -> Result<(), SettingsError> {
+    if section != Section::Label {
+        return Ok(());
+    }
+    check_label(&settings.label.text).map_err(|err| SettingsError::Invalid {
+        field: "text".to_owned(),
+        problem: err.to_string(),
+    })
 }
 
 /// The absolute address of a stored picture.
@@ -184,14 +205,9 @@ pub(super) async fn open(app: &App, key: &ObjectKey) -> Result<Opened, MediaErro
     app.media.storage.open(key).await?.ok_or(MediaError::NotFound)
 }
 
-/// Announces, stores and holds: after a crash in between, the row is there and unused, so the
-/// bytes are removed in time.
-async fn keep(
-    app: &App,
-    holder: &Holder,
-    role: ObjectRole,
-    prepared: Prepared,
-) -> Result<String, MediaError> {
+/// Announces and stores: until somebody holds it, also after a crash, the row is there and unused,
+/// so the bytes are removed in time.
+async fn put(app: &App, role: ObjectRole, prepared: Prepared) -> Result<ObjectKey, MediaError> {
     let key = ObjectKey::of(&prepared.picture, prepared.kind);
     let object = ObjectRow {
         key: key.clone(),
@@ -209,20 +225,20 @@ async fn keep(
         return Err(MediaError::Removing);
     }
     app.media.storage.put(&key, prepared.picture).await?;
-    let (name, holder) = (key.to_string(), holder.clone());
-    let limit = (role == ObjectRole::Upload).then_some(app.media.limits.uploads_per_day);
+    Ok(key)
+}
+
+async fn hold_upload(app: &App, holder: Holder, key: String) -> Result<(), MediaError> {
+    let (now, limit) = (app.clock.now(), app.media.limits.uploads_per_day);
     app.db
-        .write("media.hold", move |tx| {
-            if let Some(limit) = limit {
-                check_uploads_in(tx, &holder, Some(&name), limit, now)?;
-            }
-            match store::hold(tx, &holder, &name, now)? {
+        .write("media.hold_upload", move |tx| {
+            check_uploads_in(tx, &holder, Some(&key), limit, now)?;
+            match store::hold(tx, &holder, &key, now)? {
                 true => Ok(()),
                 false => Err(MediaError::Removing),
             }
         })
-        .await?;
-    Ok(key.to_string())
+        .await
 }
 
 /// The text to draw: a setting that cannot be drawn must not cost anybody his pictures.

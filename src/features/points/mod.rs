@@ -20,5 +20,5 @@ mod store;
 
 pub use api::{InvitesApi, PointsApi};
 pub use model::{
-    Batch, BatchId, BooksReport, Difference, Entry, PointsError, Reason, TransactionType,
+    Batch, BatchId, BooksReport, Difference, Entry, Pack, PointsError, Reason, TransactionType,
 };

@@ -61,7 +61,7 @@ pub enum Reason {
     Order,
     /// Taken back for money given back. Reference: the refund.
     OrderRefund,
-    /// The points of a membership. Reference: the grant.
+    /// The points of a month of membership. Reference: user and day.
     VipGrant,
     /// The price of a job. Reference: the job.
     Job,
@@ -157,14 +157,15 @@ impl Totals {
 
 /// Points for sale. Prices in fen.
 #[derive(Clone, Debug)]
-pub(super) struct Pack {
-    pub(super) id: String,
-    pub(super) name: String,
-    pub(super) points: i64,
-    pub(super) bonus_points: i64,
-    pub(super) original_price: i64,
-    pub(super) current_price: i64,
-    pub(super) is_popular: bool,
+pub struct Pack {
+    pub id: String,
+    pub name: String,
+    pub points: i64,
+    /// On top of `points`.
+    pub bonus_points: i64,
+    pub original_price: i64,
+    pub current_price: i64,
+    pub is_popular: bool,
 }
 
 /// A check-in that counted.

@@ -122,6 +122,14 @@ pub(super) fn packs(app: &App) -> Result<Vec<Pack>, DbError> {
     app.db.read_inline("points.packs", store::packs::on_sale)
 }
 
+/// A pack that can be bought.
+///
+/// # Errors
+/// What the database fails with.
+pub fn pack_on_sale(tx: &Tx<'_>, id: &str) -> Result<Option<Pack>, DbError> {
+    store::packs::on_sale_by_id(tx, id)
+}
+
 /// The balance and the ledger move together: whoever calls this is inside one transaction.
 fn book(
     tx: &Tx<'_>,

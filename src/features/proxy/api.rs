@@ -1,35 +1,34 @@
-//! `/proxy/images/generate` and `/proxy/jobs/{jobId}`.
+//! `/proxy/images/generate`, `/proxy/jobs/{jobId}`, and the webhook of the image API.
+
+mod webhook;
 
 use std::sync::Arc;
 
-use poem::http::{HeaderMap, HeaderValue, Method, header};
+use poem::http::{HeaderValue, Method, header};
 use poem::{IntoResponse, Request, Response};
 use poem_openapi::param::Path;
 use poem_openapi::registry::{MetaMediaType, MetaResponse, MetaResponses, Registry};
 use poem_openapi::types::Type;
 use poem_openapi::{ApiResponse, OpenApi};
 
-use super::model::{ProxyError, end_to_end};
+pub use self::webhook::WebhookApi;
+use super::model::{Passed, ProxyError};
 use super::service::{self, Caller};
 use crate::app::App;
-use crate::clients::http::{Answer, CallError};
+use crate::clients::http::CallError;
 use crate::features::auth::UserAuth;
+use crate::features::idempotency::IdempotencyKey;
 use crate::http::{ApiError, ErrorCode, RawJson, RequestContext, Tag};
 
-/// The image API's answer as it came: status, JSON and end-to-end headers.
-struct PassedThrough(Answer);
-
-impl IntoResponse for PassedThrough {
+impl IntoResponse for Passed {
     fn into_response(self) -> Response {
-        let Answer { status, headers, body } = self.0;
-        let mut response = Response::builder().status(status).body(body);
-        let headers: HeaderMap = end_to_end(&headers);
-        response.headers_mut().extend(headers);
+        let mut response = Response::builder().status(self.status).body(self.body);
+        response.headers_mut().extend(self.headers);
         response
     }
 }
 
-impl ApiResponse for PassedThrough {
+impl ApiResponse for Passed {
     fn meta() -> MetaResponses {
         let json = |status, description| MetaResponse {
             description,
@@ -64,18 +63,25 @@ impl ProxyApi {
     /// Generate through the image API
     ///
     /// Body and answer (status, JSON) are the image API's own. A `jobId` in the answer becomes the
-    /// caller's. Errors of ours: `PROVIDER_ERROR` (no connection, or no JSON came back),
-    /// `PROVIDER_TIMEOUT`, `SERVICE_OVERLOAD`, `RATE_LIMIT_EXCEEDED`.
+    /// caller's. It costs what a job costs, by `mode`, `resolution` and `sampleCount` or `n`, and is
+    /// given back when the answer is not 2xx, or a read or the webhook shows the job failed or
+    /// cancelled. Errors of ours: `INVALID_REQUEST` (a member that cannot be priced), `VIP_REQUIRED`,
+    /// `QUOTA_EXCEEDED`, `INSUFFICIENT_POINTS`, `PROVIDER_ERROR` (no connection, or no JSON came back),
+    /// `PROVIDER_TIMEOUT`, `SERVICE_OVERLOAD`, `RATE_LIMIT_EXCEEDED`, `IDEMPOTENCY_KEY_REUSED`.
     #[oai(path = "/images/generate", method = "post", operation_id = "proxyGenerate")]
     async fn generate(
         &self,
         user: UserAuth,
         req: &Request,
+        /// Goes to the image API too. Repeating the call with the same key within a day gives the same
+        /// answer.
+        #[oai(name = "Idempotency-Key")]
+        key: IdempotencyKey,
         body: RawJson,
-    ) -> Result<PassedThrough, ApiError> {
+    ) -> Result<Passed, ApiError> {
         self.app.limits.generate_per_user.check(&user.id())?;
-        let answer = service::generate(&self.app, caller(&user, req)?, body.0).await?;
-        Ok(PassedThrough(answer))
+        let key = key.of(user.id());
+        Ok(service::generate(&self.app, caller(&user, req)?, key, body.0).await?)
     }
 
     /// Look at a job of the image API
@@ -88,9 +94,8 @@ impl ProxyApi {
         user: UserAuth,
         req: &Request,
         #[oai(name = "jobId")] job_id: Path<String>,
-    ) -> Result<PassedThrough, ApiError> {
-        let answer = service::job(&self.app, caller(&user, req)?, Method::GET, &job_id.0).await?;
-        Ok(PassedThrough(answer))
+    ) -> Result<Passed, ApiError> {
+        Ok(service::job(&self.app, caller(&user, req)?, Method::GET, &job_id.0).await?)
     }
 
     /// Cancel a job of the image API
@@ -102,10 +107,8 @@ impl ProxyApi {
         user: UserAuth,
         req: &Request,
         #[oai(name = "jobId")] job_id: Path<String>,
-    ) -> Result<PassedThrough, ApiError> {
-        let answer =
-            service::job(&self.app, caller(&user, req)?, Method::DELETE, &job_id.0).await?;
-        Ok(PassedThrough(answer))
+    ) -> Result<Passed, ApiError> {
+        Ok(service::job(&self.app, caller(&user, req)?, Method::DELETE, &job_id.0).await?)
     }
 }
 
@@ -122,7 +125,12 @@ fn caller(user: &UserAuth, req: &Request) -> Result<Caller, ApiError> {
 
 impl From<ProxyError> for ApiError {
     fn from(err: ProxyError) -> Self {
-        let code = match &err {
+        let code = match err {
+            ProxyError::Price(err) => return err.into(),
+            ProxyError::Idempotency(err) => return err.into(),
+            ProxyError::Db(err) => return err.into(),
+            ProxyError::Invalid(field) => return Self::invalid_field(field),
+            ProxyError::ClientGone | ProxyError::CutShort => ErrorCode::InternalError,
             ProxyError::JobNotFound => ErrorCode::JobNotFound,
             ProxyError::Garbled(_) => ErrorCode::ProviderError,
             ProxyError::Call(CallError::Overloaded) => ErrorCode::ServiceOverload,
@@ -130,7 +138,6 @@ impl From<ProxyError> for ApiError {
             ProxyError::Call(CallError::Connect(_) | CallError::Lost(_) | CallError::TooLarge) => {
                 ErrorCode::ProviderError
             }
-            ProxyError::Db(db) => db.into(),
         };
         Self::new(code).caused_by(err)
     }

@@ -1,6 +1,8 @@
-//! Who created which job of the image API.
+//! Who created which job of the image API; what calls cost is in a file of its own.
 
-use super::model::UpstreamJobId;
+pub(super) mod charges;
+
+use super::model::{KnownJob, UpstreamJobId};
 use crate::base::ids::UserId;
 use crate::base::time::UnixMillis;
 use crate::db::prelude::*;
@@ -21,12 +23,13 @@ pub(super) fn insert_job(
     Ok(())
 }
 
-/// Whether the user created the job.
-pub(super) fn is_owner(tx: &Tx<'_>, job: &UpstreamJobId, user: UserId) -> Result<bool, DbError> {
-    let found = tx.query_opt(
-        "SELECT 1 FROM proxy_jobs WHERE job_id = ?1 AND user_id = ?2",
-        params![job.as_str(), user],
-        |_| Ok(()),
+/// The job, if anybody here has created it.
+pub(super) fn known(tx: &Tx<'_>, job: &UpstreamJobId) -> Result<Option<KnownJob>, DbError> {
+    let owner = tx.query_opt(
+        "SELECT user_id FROM proxy_jobs WHERE job_id = ?1",
+        params![job.as_str()],
+        |row| row.get(0),
     )?;
-    Ok(found.is_some())
+    let Some(owner) = owner else { return Ok(None) };
+    Ok(Some(KnownJob { owner, is_paid: charges::is_paid(tx, job)? }))
 }

@@ -1,4 +1,5 @@
-//! What an operator tunes while the server runs: prices, quotas, limits of jobs, the AI label.
+//! What an operator tunes while the server runs: prices, quotas, limits of jobs, the AI label,
+//! payment.
 //!
 //! Guarantees:
 //! - There is always a complete, valid set of settings: what is not stored, or stored wrongly (by an
@@ -14,7 +15,7 @@ pub mod service;
 mod store;
 
 pub use model::{
-    Economy, Entitlement, Entitlements, Gallery, Invite, InviteEvent, Jobs, Label, Mode,
-    PriceTable, Resolution, ResolutionPrices, Retry, Section, Settings, SettingsChange,
-    SettingsError,
+    ChannelRule, Channels, Economy, Entitlement, Entitlements, Gallery, Invite, InviteEvent, Jobs,
+    Label, Membership, Mode, MonthlyPoints, PaymentRules, PlatformChannels, PriceTable, Resolution,
+    ResolutionPrices, Retry, Section, Settings, SettingsChange, SettingsError,
 };

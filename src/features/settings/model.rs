@@ -5,6 +5,8 @@ mod entitlements;
 mod gallery;
 mod jobs;
 mod label;
+mod membership;
+mod payment;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -15,6 +17,8 @@ pub use entitlements::{Entitlement, Entitlements};
 pub use gallery::Gallery;
 pub use jobs::{Jobs, Retry};
 pub use label::Label;
+pub use membership::{Membership, MonthlyPoints};
+pub use payment::{ChannelRule, Channels, PaymentRules, PlatformChannels};
 
 use crate::db::DbError;
 
@@ -25,6 +29,8 @@ pub struct Settings {
     pub entitlements: Entitlements,
     pub jobs: Jobs,
     pub label: Label,
+    pub membership: Membership,
+    pub payment: PaymentRules,
     pub gallery: Gallery,
 }
 
@@ -35,6 +41,8 @@ pub enum Section {
     Entitlements,
     Jobs,
     Label,
+    Membership,
+    Payment,
     Gallery,
 }
 
@@ -64,8 +72,15 @@ impl SettingsError {
 
 impl Section {
     /// All of them.
-    pub const ALL: [Self; 5] =
-        [Self::Economy, Self::Entitlements, Self::Jobs, Self::Label, Self::Gallery];
+    pub const ALL: &[Self] = &[
+        Self::Economy,
+        Self::Entitlements,
+        Self::Jobs,
+        Self::Label,
+        Self::Membership,
+        Self::Payment,
+        Self::Gallery,
+    ];
 
     /// As it is stored; never renamed.
     pub const fn key(self) -> &'static str {
@@ -74,13 +89,15 @@ impl Section {
             Self::Entitlements => "entitlements",
             Self::Jobs => "jobs",
             Self::Label => "label",
+            Self::Membership => "membership",
+            Self::Payment => "payment",
             Self::Gallery => "gallery",
         }
     }
 
     /// The section of this name.
     pub fn by_key(key: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|section| section.key() == key)
+        Self::ALL.iter().copied().find(|section| section.key() == key)
     }
 }
 
@@ -98,6 +115,8 @@ impl Settings {
             Section::Entitlements => to_json(&self.entitlements),
             Section::Jobs => to_json(&self.jobs),
             Section::Label => to_json(&self.label),
+            Section::Membership => to_json(&self.membership),
+            Section::Payment => to_json(&self.payment),
             Section::Gallery => to_json(&self.gallery),
         }
     }
@@ -135,6 +154,8 @@ impl Settings {
             Section::Entitlements => self.entitlements = checked(value)?,
             Section::Jobs => self.jobs = checked(value)?,
             Section::Label => self.label = checked(value)?,
+            Section::Membership => self.membership = checked(value)?,
+            Section::Payment => self.payment = checked(value)?,
             Section::Gallery => self.gallery = checked(value)?,
         }
         Ok(())
@@ -221,7 +242,7 @@ mod tests {
 
     #[test]
     fn the_defaults_are_valid_and_survive_a_round_trip() {
-        for section in Section::ALL {
+        for &section in Section::ALL {
             let mut settings = Settings::default();
             settings.load(section, &Settings::default().section(section)).unwrap();
             assert_eq!(settings, Settings::default());
@@ -265,6 +286,13 @@ mod tests {
         assert_eq!(refused(Section::Jobs, json!({ "deadlineS": 0 })), "deadlineS");
         assert_eq!(refused(Section::Jobs, json!({ "deadlineS": "600" })), "section");
         assert_eq!(refused(Section::Label, json!({ "text": "" })), "text");
+        let negative = json!({ "monthlyPoints": { "SVIP": -1 } });
+        assert_eq!(refused(Section::Membership, negative), "monthlyPoints.SVIP");
+        assert_eq!(refused(Section::Membership, json!({ "reminderDays": 31 })), "reminderDays");
+        assert_eq!(refused(Section::Payment, json!({ "askAfterS": [5, 5] })), "askAfterS");
+        assert_eq!(refused(Section::Payment, json!({ "orderMinutes": 0 })), "orderMinutes");
+        let rule = json!({ "channels": { "vip": { "ios": "apple" } } });
+        assert_eq!(refused(Section::Payment, rule), "section");
         assert_eq!(refused(Section::Gallery, json!({ "reportsToHide": 1001 })), "reportsToHide");
     }
 

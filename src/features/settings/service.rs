@@ -14,9 +14,19 @@ use crate::db::{DbError, Tx};
 #[derive(Default)]
 struct InForce {
     settings: RwLock<Arc<Settings>>,
+    checks: RwLock<Vec<Check>>,
     /// Held while reading the table and putting the result in force, so that of two changes the one
     /// that reads later, and hence sees more, is also the one that stays.
     reading: Mutex<()>,
+}
+
+/// What settings must fulfil besides, when this section is changed: for what only a later feature
+/// knows.
+pub type Check = fn(Section, &Settings) -> Result<(), SettingsError>;
+
+/// Has every change checked by `check` too. To be called before serving.
+pub fn also_check(app: &App, check: Check) {
+    app.states.get::<InForce>().checks.write().push(check);
 }
 
 /// The settings in force: a snapshot for one request.
@@ -49,12 +59,14 @@ pub async fn change(
 ) -> Result<SettingsChange, SettingsError> {
     let now = app.clock.now();
     let by = by.to_owned();
+    let checks = app.states.get::<InForce>().checks.read().clone();
     let done = app
         .db
         .write("settings.change", move |tx| {
             // From what is stored, not from memory: two changes at once must both stay.
             let mut settings = stored(tx)?;
             let done = settings.change(section, &change)?;
+            checks.iter().try_for_each(|check| check(section, &settings))?;
             store::put(tx, section, &done.after.to_string(), &by, now)?;
             Ok::<_, SettingsError>(done)
         })

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use poem_openapi::{Enum, Object, OpenApi};
 use serde::Serialize;
 
-use super::model::{ProfileChange, StoredUser, UserError, VipLevel as Level, masked_phone};
+use super::model::{ProfileChange, StoredUser, UserError, VipLevel, masked_phone};
 use super::service;
 use crate::app::{App, Profile};
 use crate::base::ids::UserId;
@@ -18,13 +18,23 @@ pub(crate) const NAMELESS: &str = "微信用户";
 
 /// Membership level.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum, Serialize)]
-#[oai(rename_all = "UPPERCASE")]
+#[oai(rename_all = "UPPERCASE", rename = "VipLevel")]
 #[serde(rename_all = "UPPERCASE")]
-pub enum VipLevel {
+pub enum ShownLevel {
     /// No membership.
     Normal,
     Vip,
     Svip,
+}
+
+impl From<VipLevel> for ShownLevel {
+    fn from(level: VipLevel) -> Self {
+        match level {
+            VipLevel::Normal => Self::Normal,
+            VipLevel::Vip => Self::Vip,
+            VipLevel::Svip => Self::Svip,
+        }
+    }
 }
 
 /// A user, as he himself sees it.
@@ -42,7 +52,7 @@ pub struct User {
     /// Masked: `138****1234`.
     pub phone: Option<String>,
     /// What counts now; a membership that has ended is `NORMAL`.
-    pub vip_level: VipLevel,
+    pub vip_level: ShownLevel,
     /// When the membership ends; null without one.
     pub vip_expire_at: Option<String>,
     pub points_balance: i64,
@@ -60,14 +70,10 @@ impl User {
             nick_name: user.nick_name.clone().unwrap_or_else(|| NAMELESS.to_owned()),
             avatar_url: user.avatar_url.clone(),
             phone: user.phone.as_deref().map(masked_phone),
-            vip_level: match level {
-                Level::Normal => VipLevel::Normal,
-                Level::Vip => VipLevel::Vip,
-                Level::Svip => VipLevel::Svip,
-            },
+            vip_level: level.into(),
             vip_expire_at: user
                 .vip_expire_at
-                .filter(|_| level != Level::Normal)
+                .filter(|_| level != VipLevel::Normal)
                 .map(UnixMillis::rfc3339),
             points_balance: user.points_balance,
             created_at: user.created_at.rfc3339(),

@@ -11,5 +11,5 @@ pub mod service;
 mod store;
 
 pub(crate) use api::NAMELESS;
-pub use api::{User, UsersApi};
-pub use model::{Arrival, NewUserProfile, StoredUser, UserError, VipLevel};
+pub use api::{ShownLevel, User, UsersApi};
+pub use model::{Arrival, NewUserProfile, SessionKey, StoredUser, UserError, VipLevel};

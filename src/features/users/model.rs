@@ -1,10 +1,11 @@
 //! What a user is.
 
 use crate::base::ids::UserId;
+use crate::base::secret::Secret;
 use crate::base::time::UnixMillis;
 use crate::clients::wechat::WechatError;
 use crate::db::DbError;
-use crate::features::settings::{Entitlement, Entitlements};
+use crate::features::settings::{Entitlement, Entitlements, MonthlyPoints};
 
 /// What a nickname may hold, in characters.
 pub(super) const NICK_NAME_MAX: usize = 32;
@@ -55,6 +56,15 @@ impl VipLevel {
             Self::Svip => &by_level.svip,
         }
     }
+
+    /// The points that each month of this level gives.
+    pub fn monthly_points(self, points: &MonthlyPoints) -> i64 {
+        match self {
+            Self::Normal => 0,
+            Self::Vip => points.vip,
+            Self::Svip => points.svip,
+        }
+    }
 }
 
 /// Who comes in, as WeChat says.
@@ -66,6 +76,16 @@ pub struct Arrival {
     pub session_key_sealed: Vec<u8>,
     pub phone: Option<String>,
     pub profile: NewUserProfile,
+}
+
+/// What a user's calls at WeChat are signed with, until the next login.
+#[derive(Clone, Debug)]
+pub struct SessionKey {
+    pub openid: String,
+    /// As WeChat gave it: base64 text. Never leaves the server.
+    pub key: Secret<String>,
+    /// When it came.
+    pub(super) since: UnixMillis,
 }
 
 /// What the client says of a user who has no name or picture yet.

@@ -1,6 +1,6 @@
 //! Finding, making and changing users.
 
-use super::model::{Arrival, ProfileChange, StoredUser, UserError};
+use super::model::{Arrival, ProfileChange, SessionKey, StoredUser, UserError};
 use super::store;
 use crate::app::keys::KeyError;
 use crate::app::{App, Profile};
@@ -107,4 +107,42 @@ pub fn seal_session_key(
     key: &Secret<String>,
 ) -> Result<Vec<u8>, KeyError> {
     app.keys.seal(&app.rng, openid, key.expose().as_bytes())
+}
+
+/// The session key of the newest login; `None` when there is none or it cannot be opened any more, for
+/// both of which logging in again helps.
+///
+/// # Errors
+/// What the database fails with.
+pub fn session_key(app: &App, id: UserId) -> Result<Option<SessionKey>, DbError> {
+    let found = app.db.read_inline("users.session_key", |tx| store::session_key(tx, id))?;
+    let Some((openid, sealed, since)) = found else { return Ok(None) };
+    let opened = app.keys.open(&openid, &sealed).and_then(|key| String::from_utf8(key).ok());
+    Ok(opened.map(|key| SessionKey { key: Secret::new(key), openid, since }))
+}
+
+/// The same, if WeChat does not call the key dead; a dead one is forgotten. When WeChat cannot be asked,
+/// the key is believed: the client's call shows whether it lives.
+///
+/// # Errors
+/// What the database fails with.
+pub async fn living_session_key(app: &App, id: UserId) -> Result<Option<SessionKey>, DbError> {
+    let Some(session) = session_key(app, id)? else { return Ok(None) };
+    match app.weixin.session_lives(&session.openid, &session.key).await {
+        Ok(true) => Ok(Some(session)),
+        Ok(false) => {
+            // Unless a newer login has replaced it meanwhile.
+            let since = session.since;
+            app.db
+                .write("users.forget_session_key", move |tx| {
+                    store::forget_session_key(tx, id, since)
+                })
+                .await?;
+            Ok(None)
+        }
+        Err(err) => {
+            tracing::warn!(error = %err, "WeChat does not say whether a session key lives");
+            Ok(Some(session))
+        }
+    }
 }

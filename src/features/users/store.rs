@@ -98,6 +98,34 @@ pub(super) fn set_phone(
     Ok(changed == 1)
 }
 
+/// The sealed session key of a user with its openid and when it came; `None` when there is none.
+pub(super) fn session_key(
+    tx: &Tx<'_>,
+    id: UserId,
+) -> Result<Option<(String, Vec<u8>, UnixMillis)>, DbError> {
+    tx.query_opt(
+        "SELECT openid, session_key_sealed, session_key_at FROM users
+          WHERE id = ?1 AND deleted_at IS NULL
+            AND session_key_sealed IS NOT NULL AND session_key_at IS NOT NULL",
+        params![id],
+        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+    )
+}
+
+/// Forgets the session key that came at `since`; a newer one stays.
+pub(super) fn forget_session_key(
+    tx: &Tx<'_>,
+    id: UserId,
+    since: UnixMillis,
+) -> Result<(), DbError> {
+    tx.execute(
+        "UPDATE users SET session_key_sealed = NULL, session_key_at = NULL
+          WHERE id = ?1 AND session_key_at = ?2",
+        params![id, since],
+    )?;
+    Ok(())
+}
+
 fn from_row(row: &Row<'_>) -> Result<StoredUser, DbError> {
     let level: String = row.get(6)?;
     Ok(StoredUser {

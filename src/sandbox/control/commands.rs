@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::Control;
-use crate::sandbox::{Fault, Faults, Outcome};
+use crate::sandbox::{Fault, Faults, Outcome, PayCall, WechatCall};
 
 /// A fault for the next calls of one kind, or for all.
 #[derive(Deserialize)]
@@ -80,21 +80,34 @@ pub(super) fn run(control: &Control, name: &str, body: &[u8]) -> Result<Value, S
             return Ok(json!({ "ended": ended }));
         }
         "codes" => return issue_code(control, &parse(body)?),
-        _ => return Err(format!("no command {name:?}")),
+        _ => return super::pay::run(control, name, body),
     }
     Ok(json!({}))
 }
 
-fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, String> {
+pub(super) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, String> {
     serde_json::from_slice(body).map_err(|err| err.to_string())
 }
 
-/// The knobs by name.
+/// The knobs by name; those of payment and of calls with an access token have theirs from there.
 const TARGETS: [&str; 6] =
     ["wechat.login", "wechat.token", "wechat.phone", "image.submit", "image.poll", "image.file"];
 
-fn faults<'a>(control: &'a Control, target: &str) -> Result<&'a Faults, String> {
-    let Control { wechat, image_api } = control;
+/// The names of all knobs.
+pub(super) fn targets() -> impl Iterator<Item = &'static str> {
+    let pay = PayCall::ALL.into_iter().map(|(_, name)| name);
+    let wechat = WechatCall::ALL.into_iter().map(|(.., name)| name);
+    TARGETS.into_iter().chain(pay).chain(wechat)
+}
+
+pub(super) fn faults<'a>(control: &'a Control, target: &str) -> Result<&'a Faults, String> {
+    let Control { wechat, image_api, wechat_pay, .. } = control;
+    if let Some((call, _)) = PayCall::ALL.into_iter().find(|(_, name)| *name == target) {
+        return Ok(wechat_pay.faults_of(call));
+    }
+    if let Some((call, ..)) = WechatCall::ALL.into_iter().find(|(.., name)| *name == target) {
+        return Ok(wechat.faults_of(call));
+    }
     match target {
         "wechat.login" => Ok(wechat.login_faults()),
         "wechat.token" => Ok(wechat.token_faults()),
@@ -102,7 +115,10 @@ fn faults<'a>(control: &'a Control, target: &str) -> Result<&'a Faults, String> 
         "image.submit" => Ok(image_api.submit_faults()),
         "image.poll" => Ok(image_api.poll_faults()),
         "image.file" => Ok(image_api.file_faults()),
-        _ => Err(format!("target must be one of {}", TARGETS.join(", "))),
+        _ => {
+            let names: Vec<&str> = targets().collect();
+            Err(format!("target must be one of {}", names.join(", ")))
+        }
     }
 }
 
@@ -129,12 +145,13 @@ fn set_limits(control: &Control, limits: &SetLimits) {
 }
 
 fn clear(control: &Control) {
-    for target in TARGETS {
+    for target in targets() {
         if let Ok(faults) = faults(control, target) {
             faults.clear();
         }
     }
     control.image_api.outcomes().clear();
+    super::pay::clear(control);
 }
 
 fn issue_code(control: &Control, command: &IssueCode) -> Result<Value, String> {

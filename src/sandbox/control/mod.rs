@@ -1,9 +1,11 @@
-//! The control page: where the simulators are, how to log in, knobs, the last requests and jobs.
+//! The control pages: where the simulators are, how to log in, knobs, the last requests and jobs;
+//! and the orders of both payment channels, which a developer pays there.
 //!
 //! Plain HTML with one script, no outside files. It has no log-in, hence the server offers it in
 //! the sandbox only; changes must come as JSON, which no other site's form can send.
 
 mod commands;
+mod pay;
 mod state;
 
 use std::sync::Arc;
@@ -14,7 +16,8 @@ use poem::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use poem::{Endpoint, Request, Response, Route, get, post};
 use serde_json::{Value, json};
 
-use super::{ImageApiSim, WechatSim};
+use super::outbox::Outbox;
+use super::{ImageApiSim, WechatPaySim, WechatSim};
 
 /// Longest body of a command in bytes.
 const MAX_BODY: usize = 64 * 1024;
@@ -22,19 +25,24 @@ const POLICY: &str = "default-src 'self'; frame-ancestors 'none'; base-uri 'none
 
 /// What the page looks at and turns.
 pub(super) struct Control {
-    wechat: Arc<WechatSim>,
-    image_api: Arc<ImageApiSim>,
+    pub(super) wechat: Arc<WechatSim>,
+    pub(super) wechat_pay: Arc<WechatPaySim>,
+    pub(super) outbox: Arc<Outbox>,
+    pub(super) image_api: Arc<ImageApiSim>,
 }
 
-/// The page and its JSON API.
-pub(super) fn routes(wechat: Arc<WechatSim>, image_api: Arc<ImageApiSim>) -> Route {
-    let control = Arc::new(Control { wechat, image_api });
+/// The pages and their JSON API.
+pub(super) fn routes(control: Control) -> Route {
+    let control = Arc::new(control);
     let html = "text/html; charset=utf-8";
     let script = "text/javascript; charset=utf-8";
     Route::new()
         .at("/", get(fixed(html, include_str!("page.html"))))
         .at("/page.js", get(fixed(script, include_str!("page.js"))))
         .at("/page.css", get(fixed("text/css; charset=utf-8", include_str!("page.css"))))
+        .at("/pay", get(fixed(html, include_str!("pay.html"))))
+        .at("/pay.js", get(fixed(script, include_str!("pay.js"))))
+        .at("/api/pay-state", get(with(&control, pay_state)))
         .at("/files/:name", get(with(&control, picture)))
         .at("/api/state", get(with(&control, state)))
         .at("/api/:command", post(with(&control, command)))
@@ -55,6 +63,10 @@ where
 
 async fn state(control: Arc<Control>, _request: Request) -> Response {
     json_answer(StatusCode::OK, &state::view(&control))
+}
+
+async fn pay_state(control: Arc<Control>, _request: Request) -> Response {
+    json_answer(StatusCode::OK, &pay::view(&control))
 }
 
 async fn picture(control: Arc<Control>, request: Request) -> Response {

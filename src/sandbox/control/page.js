@@ -32,6 +32,7 @@ const bodies = {
     const kind = form.kind.value;
     const fault = { kind };
     if (member[kind]) fault[member[kind]] = Number(form.value.value);
+    if (kind === "redirect") fault.location = form.value.value;
     return { target: form.target.value, fault, times: Number(form.times.value) };
   },
   outcomes: (form) => {
@@ -57,9 +58,12 @@ for (const form of document.querySelectorAll("form")) {
   });
 }
 
-// A number that suits the kind of fault.
+// A value that suits the kind of fault.
 byId("faults").elements.kind.addEventListener("change", (event) => {
-  const usual = { error: 500, html: 502, hang: 3000, huge: 64 };
+  const usual = {
+    error: 500, html: 502, hang: 3000, huge: 64,
+    redirect: "http://169.254.169.254/latest/meta-data/",
+  };
   const value = byId("faults").elements.value;
   value.disabled = !(event.target.value in usual);
   value.value = usual[event.target.value] ?? "";

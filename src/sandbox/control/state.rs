@@ -10,10 +10,10 @@ const SHOWN: usize = 30;
 /// Longest part of a body shown, in bytes.
 const MAX_BODY: usize = 240;
 /// Query parameters that are not shown.
-const HIDDEN: [&str; 2] = ["secret", "access_token"];
+const HIDDEN: [&str; 4] = ["secret", "access_token", "pay_sig", "signature"];
 
 pub(super) fn view(control: &Control) -> Value {
-    let Control { wechat, image_api } = control;
+    let Control { wechat, image_api, .. } = control;
     json!({
         "wechat": {
             "base": wechat.base(),
@@ -39,11 +39,11 @@ pub(super) fn view(control: &Control) -> Value {
     })
 }
 
-fn faults(faults: &Faults) -> Value {
+pub(super) fn faults(faults: &Faults) -> Value {
     json!({ "latencyMs": faults.latency().as_millis(), "plan": faults.view() })
 }
 
-fn requests(journal: &Journal) -> Vec<Value> {
+pub(super) fn requests(journal: &Journal) -> Vec<Value> {
     journal.newest(SHOWN).iter().map(request).collect()
 }
 

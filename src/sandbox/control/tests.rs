@@ -51,6 +51,8 @@ async fn the_page_and_its_parts_are_there() {
         ("/_sandbox", "text/html; charset=utf-8"),
         ("/_sandbox/", "text/html; charset=utf-8"),
         ("/_sandbox/page.js", "text/javascript; charset=utf-8"),
+        ("/_sandbox/pay", "text/html; charset=utf-8"),
+        ("/_sandbox/pay.js", "text/javascript; charset=utf-8"),
         ("/_sandbox/page.css", "text/css; charset=utf-8"),
     ] {
         let answer = world.page.get(path).send().await;
@@ -127,4 +129,45 @@ async fn jobs_are_shown_with_pictures_and_requests_without_keys() {
     let requests = &state["image"]["requests"];
     assert_eq!(requests[0]["status"], 202);
     assert!(!requests.to_string().contains(api.api_key()));
+}
+
+#[tokio::test]
+async fn the_page_of_payments_plans_pays_and_tells_why_not() {
+    let world = World::start().await;
+    let plans = json!({
+        "times": 2,
+        "paymentNotice": { "kind": "lost" },
+        "refundOutcome": { "kind": "abnormal", "after_ms": 5 },
+        "push": { "kind": "duplicated", "times": 3 },
+        "pushFormat": "xml",
+        "trust": "certificates",
+        "speed": 10,
+    });
+    assert_eq!(world.command("pay-plans", plans).await.0, 200);
+    let fault = json!({ "target": "pay.prepay", "fault": { "kind": "silence" }, "times": 1 });
+    assert_eq!(world.command("faults", fault).await.0, 200);
+    let state = world.page.get("/_sandbox/api/pay-state").send().await.0;
+    let state: Value = state.into_body().into_json().await.unwrap();
+    assert_eq!(state["planned"]["paymentNotices"]["next"], json!([[{ "kind": "lost" }, 2]]));
+    assert_eq!(state["planned"]["trust"], "certificates");
+    assert_eq!((&state["pushFormat"], &state["speed"]), (&json!("xml"), &json!(10)));
+    let knobs = state["knobs"].as_array().unwrap();
+    let knob = knobs.iter().find(|knob| knob["name"] == "pay.prepay").unwrap();
+    assert_eq!(knob["faults"]["plan"]["next"][0][0]["kind"], "silence");
+
+    for (command, body, problem) in [
+        ("pay", json!({ "outTradeNo": "none" }), "no such order"),
+        ("pay", json!({}), "params or outTradeNo"),
+        ("pay", json!({ "params": { "appId": "x" } }), "appId is no parameter"),
+        ("pay-virtual", json!({ "openid": "a", "params": {} }), "-15001"),
+        ("refund-by-user", json!({ "outTradeNo": "none" }), "no such order"),
+        ("complain", json!({ "outTradeNo": "none" }), "no such order"),
+        ("notify-again", json!({ "outTradeNo": "none" }), "no such order"),
+    ] {
+        let (status, answer) = world.command(command, body).await;
+        assert_eq!(status, 400, "{command}");
+        assert!(answer["error"].as_str().unwrap().contains(problem), "{answer}");
+    }
+    world.command("clear", json!({})).await;
+    assert!(world.sandbox.wechat_pay().payment_notices().view().next.is_empty());
 }

@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
+use serde_json::json;
+
 use super::WechatSim;
 use crate::base::clock::{Clock, Stopwatch, TestClock};
 use crate::base::rng::Rng;
 use crate::base::time::UnixMillis;
-use crate::sandbox::testing::{Answer, Wire};
-use crate::sandbox::{Fault, Sandbox, SandboxSettings};
+use crate::sandbox::crypto;
+use crate::sandbox::testing::{Answer, Inbox, Wire};
+use crate::sandbox::{Fault, PictureVerdict, Sandbox, SandboxSettings, Suggest, WechatPaySim};
 
 const START: UnixMillis = UnixMillis(1_769_688_000_000);
 
@@ -250,4 +253,121 @@ async fn nothing_listens_after_the_stop() {
     assert_eq!(world.wire.get(&url, &[]).await.unwrap().status, 200);
     world.sandbox.stop().await;
     assert!(world.wire.get(&url, &[]).await.is_err());
+}
+
+/// A call with an access token.
+async fn call(world: &World, path: &str, body: serde_json::Value) -> serde_json::Value {
+    let url = format!("{}{path}?access_token={}", world.wechat().base(), world.token().await);
+    world.wire.post(&url, &[], body.to_string().as_bytes()).await.unwrap().json()
+}
+
+#[tokio::test]
+async fn texts_are_judged_by_words_and_authors_must_have_been_there() {
+    let world = World::start().await;
+    let check = async |content: &str, scene: i64, openid: &str| {
+        let body = json!({ "version": 2, "scene": scene, "openid": openid, "content": content });
+        call(&world, "/wxa/msg_sec_check", body).await
+    };
+    assert_eq!(check("a cat", 3, "alice").await["errcode"], 40003);
+    world.log_in("dev-alice").await;
+    let fine = check("a cat", 3, "alice").await;
+    assert_eq!(fine["errcode"], 0);
+    assert_eq!(fine["result"], json!({ "suggest": "pass", "label": 100 }));
+    let review = check("a sandbox-review cat", 3, "alice").await;
+    assert_eq!(review["result"]["suggest"], "review");
+    let risky = check("sandbox-review and sandbox-risky", 3, "alice").await;
+    assert_eq!(risky["errcode"], 0);
+    assert_eq!(risky["result"], json!({ "suggest": "risky", "label": 20002 }));
+    assert_eq!(check("a cat", 9, "alice").await["errcode"], 40129);
+    assert_eq!(check("", 3, "alice").await["errcode"], 44002);
+    assert_eq!(check(&"字".repeat(2500), 3, "alice").await["errcode"], 0);
+    assert_eq!(check(&"字".repeat(2501), 3, "alice").await["errcode"], 45002);
+    world.clock.advance(Duration::from_secs(7201));
+    assert_eq!(check("a cat", 3, "alice").await["errcode"], 61010);
+}
+
+#[tokio::test]
+async fn pictures_are_judged_later_by_message_push() {
+    let world = World::start().await;
+    world.log_in("dev-alice").await;
+    let inbox = Inbox::start().await;
+    world.wechat().push().set_url(Some(inbox.url("/push")));
+    let pictures = world.wechat().moderation().pictures();
+    let risky = PictureVerdict::Judged { suggest: Suggest::Risky, label: 20002, after_ms: 60_000 };
+    pictures.next(risky, 1);
+    pictures.next(PictureVerdict::Silent, 1);
+    pictures.next(PictureVerdict::NotDownloaded, 1);
+    let check = async || {
+        let body = json!({
+            "media_url": "https://example.com/a.png", "media_type": 2, "version": 2, "scene": 3,
+            "openid": "alice",
+        });
+        let answer = call(&world, "/wxa/media_check_async", body).await;
+        assert_eq!(answer["errcode"], 0);
+        answer["trace_id"].as_str().unwrap().to_owned()
+    };
+    let (risky, silent, missing) = (check().await, check().await, check().await);
+    world.sandbox.deliver_due().await;
+    let told = |id: &str| world.sandbox.delivered().iter().any(|one| one.subject == id);
+    assert!(!told(&risky) && told(&missing));
+    world.clock.advance(Duration::from_secs(60));
+    world.sandbox.deliver_due().await;
+    assert!(told(&risky) && !told(&silent));
+    inbox.stop();
+}
+
+#[tokio::test]
+async fn subscribe_messages_need_a_user_a_consent_and_values_that_fit() {
+    let world = World::start().await;
+    world.log_in("dev-alice").await;
+    let send = async |openid: &str, page: &str, value: &str| {
+        let body = json!({
+            "touser": openid, "template_id": "T1", "page": page,
+            "data": { "thing1": { "value": value } },
+        });
+        call(&world, "/cgi-bin/message/subscribe/send", body).await["errcode"].clone()
+    };
+    assert_eq!(send("bob", "pages/a", "done").await, 40003);
+    assert_eq!(send("alice", "/pages/a", "done").await, 41030);
+    assert_eq!(send("alice", "pages/a", &"字".repeat(21)).await, 47003);
+    assert_eq!(send("alice", "pages/a", "done").await, 0);
+    world.wechat().require_consents();
+    assert_eq!(send("alice", "pages/a", "done").await, 43101);
+    world.wechat().consent("alice", "T1");
+    assert_eq!(send("alice", "pages/a", "done").await, 0);
+    assert_eq!(send("alice", "pages/a", "done").await, 43101);
+    assert_eq!(world.wechat().sent_messages().len(), 2);
+}
+
+#[tokio::test]
+async fn a_shipment_of_an_unknown_payment_is_refused() {
+    let world = World::start().await;
+    let ship = async |items: serde_json::Value| {
+        let body = json!({
+            "order_key": { "order_number_type": 1, "mchid": WechatPaySim::MCHID, "out_trade_no": "DREAM1" },
+            "logistics_type": 3, "delivery_mode": 1, "shipping_list": items,
+            "upload_time": "2026-01-29T20:00:00.000+08:00", "payer": { "openid": "alice" },
+        });
+        call(&world, "/wxa/sec/order/upload_shipping_info", body).await["errcode"].clone()
+    };
+    assert_eq!(ship(json!([{ "item_desc": "VIP" }])).await, 10_060_001);
+    assert_eq!(ship(json!([])).await, 10_060_012);
+    assert_eq!(ship(json!([{ "item_desc": "字".repeat(121) }])).await, 10_060_012);
+}
+
+#[tokio::test]
+async fn a_session_key_can_be_checked() {
+    let world = World::start().await;
+    world.log_in("dev-alice").await;
+    let key = world.wechat().session_key("alice").unwrap();
+    let check = async |signature: &str| {
+        let (base, token) = (world.wechat().base(), world.token().await);
+        let url = format!(
+            "{base}/wxa/checksession?access_token={token}&openid=alice&signature={signature}&sig_method=hmac_sha256"
+        );
+        world.wire.get(&url, &[]).await.unwrap().json()["errcode"].clone()
+    };
+    assert_eq!(check(&crypto::hmac_hex(&key, "")).await, 0);
+    world.log_in("dev-alice").await;
+    assert_eq!(check(&crypto::hmac_hex(&key, "")).await, 87009);
 }

@@ -12,7 +12,7 @@ struct Lent {
     columns: &'static [&'static str],
 }
 
-const LENT: [Lent; 2] = [
+const LENT: [Lent; 3] = [
     // Ending every session of a user is a matter of tokens; a table of its own would cost every
     // check of a token another read.
     Lent { table: "users", to: "features/auth", columns: &["token_version"] },
@@ -22,6 +22,8 @@ const LENT: [Lent; 2] = [
         to: "features/points",
         columns: &["points_balance", "invite_code", "invited_by"],
     },
+    // What the grants of a user come to; it is shown wherever a user is.
+    Lent { table: "users", to: "features/vip", columns: &["vip_level", "vip_expire_at"] },
 ];
 
 /// Columns that whoever changes a row keeps.

@@ -31,7 +31,7 @@ const START: UnixMillis = UnixMillis(1_769_688_000_000);
 pub(crate) struct TestApp {
     /// Moves by hand; the simulators go by it too.
     pub(crate) clock: TestClock,
-    /// WeChat and the image API.
+    /// WeChat, WeChat Pay and the image API.
     pub(crate) sandbox: Sandbox,
     app: Mutex<Arc<App>>,
     work: Mutex<Work>,
@@ -53,6 +53,8 @@ impl TestApp {
             image_latency: Duration::ZERO,
             image_rate_per_minute: 0,
             image_concurrency: 0,
+            push_url: Some("http://server.test/v1/wechat/push".to_owned()),
+            deliver: false,
             ..SandboxSettings::default()
         };
         let sandbox =
@@ -60,6 +62,7 @@ impl TestApp {
         let folder = TempDir::new().unwrap();
         let mut settings = Settings::of(&sandbox);
         settings.set("DATA_DIR", folder.path().to_str().unwrap());
+        settings.set_payment(&sandbox, folder.path());
         // Whether the machine's disk is full is no matter of these tests.
         settings.set("MIN_FREE_DISK_MIB", "0");
         for (name, value) in changes {
@@ -111,6 +114,15 @@ impl TestApp {
             let done = (task.run)(self.app()).await;
             done.unwrap_or_else(|err| panic!("{} failed: {err}", task.name));
         }
+    }
+
+    /// Sends the payment notifications and message pushes that are due, over a real socket, and waits
+    /// for the answers.
+    pub(crate) async fn deliver_notifications(&self) {
+        let listening = self.listen();
+        self.sandbox.deliver_to(Some(listening.address));
+        self.sandbox.deliver_due().await;
+        self.sandbox.deliver_to(None);
     }
 
     /// A `GET` by nobody in particular.

@@ -6,8 +6,10 @@ use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 
+use dream_bff::app::App;
 use dream_bff::base::clock::Clock;
 use dream_bff::base::rng::Rng;
+use dream_bff::features;
 use dream_bff::sandbox::{Sandbox, SandboxSettings};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
@@ -55,37 +57,60 @@ impl Process {
 
     /// Starts `serve` in `folder` against `sandbox` and waits until it listens.
     pub(crate) async fn serve(folder: &Path, sandbox: &Sandbox, changes: &[(&str, &str)]) -> Self {
-        let mut settings = Settings::of(sandbox);
-        settings.set("RATE_LIMIT_PER_IP", "0");
-        settings.set("RATE_LIMIT_LOGIN_PER_IP", "0");
-        for (name, value) in changes {
-            settings.set(name, value);
-        }
+        let mut server = Self::serve_at_once(folder, sandbox, changes);
+        server.listens().await;
+        server
+    }
+
+    /// Starts `serve` in `folder` against `sandbox` and does not wait for anything.
+    pub(crate) fn serve_at_once(
+        folder: &Path,
+        sandbox: &Sandbox,
+        changes: &[(&str, &str)],
+    ) -> Self {
         let mut command = command(folder);
-        command.arg("serve").envs(settings.0);
-        Self::listening(command).await
+        command.arg("serve").envs(settings(sandbox, changes).0);
+        Self::spawn(command)
     }
 
     /// Starts `command` on a free port and waits until it listens.
-    pub(crate) async fn listening(mut command: Command) -> Self {
+    pub(crate) async fn listening(command: Command) -> Self {
+        let mut started = Self::spawn(command);
+        started.listens().await;
+        started
+    }
+
+    fn spawn(mut command: Command) -> Self {
         command.env("LISTEN", "127.0.0.1:0").env("LOG_FORMAT", "json");
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let stdout = Lines::of(child.stdout.take().unwrap());
         let stderr = Lines::of(child.stderr.take().unwrap());
-        let mut started =
-            Self { address: SocketAddr::from(([0, 0, 0, 0], 0)), child, stdout, stderr };
+        Self { address: SocketAddr::from(([0, 0, 0, 0], 0)), child, stdout, stderr }
+    }
+
+    /// Waits until it listens; the address is known from then on.
+    pub(crate) async fn listens(&mut self) {
         until("the server listens", || {
-            let log = started.stderr.text();
-            let exited = started.child.try_wait().unwrap();
+            let log = self.stderr.text();
+            let exited = self.child.try_wait().unwrap();
             assert!(exited.is_none(), "the server ended ({exited:?}): {log}");
             match log.lines().find_map(listening_at) {
-                Some(address) => started.address = address,
+                Some(address) => self.address = address,
                 None => return false,
             }
             true
         })
         .await;
-        started
+    }
+
+    /// What is inside a server in `folder`, opened in this process while no other runs on it: for
+    /// what no request does. Nothing runs in the background.
+    pub(crate) fn inside(folder: &Path, sandbox: &Sandbox) -> Arc<App> {
+        let data = folder.join("data");
+        let settings = settings(sandbox, &[("DATA_DIR", data.to_str().unwrap())]);
+        let app = App::open(&settings.config(), Clock::system(), Rng::system()).unwrap();
+        features::prepare(&app).unwrap();
+        app
     }
 
     /// What it wrote to standard output so far.
@@ -139,6 +164,17 @@ impl Process {
         .await;
         status.unwrap()
     }
+}
+
+/// What a server is started with; an empty value is not set.
+fn settings(sandbox: &Sandbox, changes: &[(&str, &str)]) -> Settings {
+    let mut settings = Settings::of(sandbox);
+    settings.set("RATE_LIMIT_PER_IP", "0");
+    settings.set("RATE_LIMIT_LOGIN_PER_IP", "0");
+    for (name, value) in changes {
+        settings.set(name, value);
+    }
+    settings
 }
 
 impl Drop for Process {

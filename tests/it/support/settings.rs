@@ -1,11 +1,12 @@
 //! The settings of a server under test, named as an operator names them.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use clap::builder::Resettable;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser};
 use dream_bff::config::Config;
-use dream_bff::sandbox::{Sandbox, WechatSim};
+use dream_bff::sandbox::{MessagePush, Sandbox, VirtualPaymentSim, WechatPaySim, WechatSim};
 
 /// Signs the tokens of the servers under test.
 pub(crate) const JWT_SECRET: &str = "a-secret-of-the-tests-0123456789";
@@ -25,6 +26,27 @@ impl Settings {
         settings.set("IMAGE_API_BASE", &sandbox.image_api().base());
         settings.set("IMAGE_API_KEY", sandbox.image_api().api_key());
         settings
+    }
+
+    /// Both payment channels and message push, with the keys as files in `folder`.
+    pub(super) fn set_payment(&mut self, sandbox: &Sandbox, folder: &Path) {
+        let pay = sandbox.wechat_pay();
+        let mut file = |variable: &str, name: &str, pem: &str| {
+            let path = folder.join(name);
+            std::fs::write(&path, pem).unwrap();
+            self.set(variable, path.to_str().unwrap());
+        };
+        file("WECHAT_PAY_PRIVATE_KEY_PATH", "apiclient_key.pem", pay.merchant_private_key_pem());
+        file("WECHAT_PAY_PUBLIC_KEY_PATH", "pub_key.pem", pay.public_key_pem());
+        self.set("WECHAT_PAY_BASE", &pay.base());
+        self.set("WECHAT_PAY_MCHID", WechatPaySim::MCHID);
+        self.set("WECHAT_PAY_SERIAL_NO", pay.merchant_serial());
+        self.set("WECHAT_PAY_APIV3_KEY", WechatPaySim::APIV3_KEY);
+        self.set("WECHAT_PAY_PUBLIC_KEY_ID", pay.public_key_id());
+        self.set("WECHAT_VIRTUAL_PAY_OFFER_ID", VirtualPaymentSim::OFFER_ID);
+        self.set("WECHAT_VIRTUAL_PAY_APP_KEY", VirtualPaymentSim::APP_KEY);
+        self.set("WECHAT_PUSH_TOKEN", MessagePush::TOKEN);
+        self.set("WECHAT_PUSH_AES_KEY", MessagePush::AES_KEY);
     }
 
     /// Sets a variable; an empty value means that it is not set, as in `.env`.

@@ -299,12 +299,6 @@ impl From<Quota> for JobQuota {
     }
 }
 
-/// The announcement has arrived.
-#[derive(Debug, Object)]
-pub(super) struct WebhookResponse {
-    pub(super) received: bool,
-}
-
 fn links(app: &App, job: &Job) -> (Vec<String>, Vec<String>) {
     let link = |key: &str| media::service::url(app, key);
     let both = job.pictures.iter().map(|it| (link(&it.key), link(&it.thumbnail_key)));

@@ -1,7 +1,7 @@
 //! What a picture costs whom: membership, free quota, points. Pure.
 
-use super::GenerationError;
-use crate::features::settings::{Entitlement, Mode, PriceTable, Resolution};
+use super::{GenerationError, Pictures};
+use crate::features::settings::{Entitlement, PriceTable};
 
 /// Pictures that a user has had, given back ones not counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -38,7 +38,7 @@ pub(in crate::features::generations) enum Payment {
     Points(i64),
 }
 
-/// How `count` pictures are to be paid for. Whether the balance covers the points, booking them will
+/// How `pictures` are to be paid for. Whether the balance covers the points, booking them will
 /// show; what waits in the queue is asked after that.
 ///
 /// # Errors
@@ -46,19 +46,20 @@ pub(in crate::features::generations) enum Payment {
 pub(in crate::features::generations) fn payment(
     may: &Entitlement,
     prices: &PriceTable,
-    (mode, resolution, count): (Mode, Resolution, u32),
+    pictures: Pictures,
     used: &Usage,
 ) -> Result<Payment, GenerationError> {
+    let Pictures { mode, resolution, count } = pictures;
     if resolution > may.max_resolution {
         return Err(GenerationError::VipRequired);
     }
-    let pictures = i64::from(count);
-    let is_fair = |limit: u32| used.all_today.saturating_add(pictures) <= i64::from(limit);
+    let wanted = i64::from(count);
+    let is_fair = |limit: u32| used.all_today.saturating_add(wanted) <= i64::from(limit);
     if !may.fair_use_per_day.is_none_or(is_fair) {
         return Err(GenerationError::QuotaExceeded);
     }
     // All or nothing: with fewer free ones left than the job has, the whole job is paid.
-    if used.free_left(may).is_none_or(|left| left >= pictures) {
+    if used.free_left(may).is_none_or(|left| left >= wanted) {
         return Ok(Payment::Free);
     }
     if !may.points_allowed {
@@ -70,7 +71,7 @@ pub(in crate::features::generations) fn payment(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::features::settings::Entitlements;
+    use crate::features::settings::{Entitlements, Mode, Resolution};
 
     fn asked(
         may: &Entitlement,
@@ -78,13 +79,12 @@ mod tests {
         count: u32,
         used: Usage,
     ) -> Result<Payment, &'static str> {
-        payment(may, &PriceTable::default(), (Mode::Final, resolution, count), &used).map_err(
-            |err| match err {
-                GenerationError::VipRequired => "VIP",
-                GenerationError::QuotaExceeded => "QUOTA",
-                _ => "?",
-            },
-        )
+        let pictures = Pictures { mode: Mode::Final, resolution, count };
+        payment(may, &PriceTable::default(), pictures, &used).map_err(|err| match err {
+            GenerationError::VipRequired => "VIP",
+            GenerationError::QuotaExceeded => "QUOTA",
+            _ => "?",
+        })
     }
 
     fn used(free: i64, all: i64) -> Usage {

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::GenerationError;
+use super::{GenerationError, Pictures};
 use crate::clients::image_api::ImageRequest;
 use crate::features::settings::{Mode, Resolution};
 
@@ -73,6 +73,11 @@ impl Wish {
             return Err(GenerationError::Invalid("params"));
         }
         Ok(self)
+    }
+
+    /// As the price list knows it.
+    pub(in crate::features::generations) const fn pictures(&self) -> Pictures {
+        Pictures { mode: self.mode, resolution: self.resolution, count: self.sample_count }
     }
 
     /// As an image API is told it.

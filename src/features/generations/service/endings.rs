@@ -2,17 +2,23 @@
 
 use std::sync::Arc;
 
+use super::charge;
 use super::engine::Engine;
 use crate::app::App;
 use crate::base::ids::UserId;
 use crate::base::time::UnixMillis;
 use crate::db::Tx;
-use crate::features::generations::model::{Bill, Failure, GenerationError, JobId, Picture};
+use crate::features::generations::model::{
+    Bill, Booking, Failure, GenerationError, JobId, Picture,
+};
 use crate::features::generations::store;
 use crate::features::media::{self, Holder};
 use crate::features::points::{self, Entry, Reason};
 use crate::features::settings::{self, InviteEvent, Settings};
 use crate::features::users;
+
+/// Jobs of a user found for cancelling at a time.
+const CANCEL_BATCH: i64 = 200;
 
 /// Overdue jobs ended in one transaction.
 const OVERDUE_BATCH: i64 = 200;
@@ -39,6 +45,8 @@ pub(in crate::features::generations) async fn cancel(
                 });
             };
             give_back(tx, &id, &bill, now)?;
+            // An attempt may have stored some of its pictures.
+            media::service::release(tx, &Holder::job(id.as_str()), now)?;
             Ok(seq)
         })
         .await?;
@@ -47,6 +55,41 @@ pub(in crate::features::generations) async fn cancel(
     engine.canceled(job);
     engine.changed(job);
     points::service::changed(app, user);
+    Ok(())
+}
+
+/// Cancels all of a user's jobs that do not run, and gives back, each in a transaction of its own: for a
+/// ban or a deletion, after which nothing new comes. What runs goes to its end. Says how many were
+/// cancelled.
+///
+/// # Errors
+/// What the database fails with; a repetition goes on.
+pub async fn cancel_all_queued(app: &App, user: UserId) -> Result<usize, GenerationError> {
+    let mut canceled = 0;
+    loop {
+        let found = app.db.read_inline("generations.cancelable", |tx| {
+            store::cancelable(tx, user, CANCEL_BATCH)
+        })?;
+        let before = canceled;
+        for job in &found {
+            match cancel(app, user, job).await {
+                Ok(()) => canceled += 1,
+                // It has just begun to run, or its owner was faster.
+                Err(GenerationError::NotCancelable | GenerationError::NotFound) => {}
+                Err(err) => return Err(err),
+            }
+        }
+        if canceled == before {
+            return Ok(canceled);
+        }
+    }
+}
+
+/// Waits no more for a late picture; what came of it is let go.
+pub(super) fn end_late(tx: &Tx<'_>, job: &JobId, now: UnixMillis) -> Result<(), GenerationError> {
+    if store::end_late(tx, job)? {
+        media::service::release(tx, &Holder::job(job.as_str()), now)?;
+    }
     Ok(())
 }
 
@@ -80,11 +123,16 @@ fn fail_in(
 ) -> Result<Option<UserId>, GenerationError> {
     let Some(bill) = store::fail(tx, job, failure, late_until, now)? else { return Ok(None) };
     give_back(tx, job, &bill, now)?;
+    if late_until.is_none() {
+        // An attempt may have stored some of its pictures. What may come late keeps its own.
+        media::service::release(tx, &Holder::job(job.as_str()), now)?;
+    }
     Ok(Some(bill.user))
 }
 
-/// Delivers a job with its pictures: in time, or late within the grace. False when it was not
-/// delivered by this call; what was stored for it is let go then, unless another call was first.
+/// Delivers a job with its pictures: in time, or late within the grace. From then on the job holds
+/// them, not before: of a job that is not delivered nothing is kept. False when it was not delivered
+/// by this call.
 pub(super) async fn deliver(
     app: &App,
     job: &JobId,
@@ -98,15 +146,16 @@ pub(super) async fn deliver(
         .db
         .write("generations.deliver", move |tx| {
             if !store::succeed(tx, &id, now)? {
-                let Some(bill) = store::succeed_late(tx, &id, now)? else {
-                    if !store::is_delivered(tx, &id)? {
-                        media::service::release(tx, &Holder::job(id.as_str()), now)?;
-                    }
-                    return Ok(None);
-                };
+                let Some(bill) = store::succeed_late(tx, &id, now)? else { return Ok(None) };
                 charge_again(tx, &settings, &id, &bill, now)?;
             }
+            let holder = Holder::job(id.as_str());
             for (index, picture) in pictures.iter().enumerate() {
+                for key in [&picture.key, &picture.thumbnail_key] {
+                    if !media::service::hold(tx, &holder, key, now)? {
+                        return Err(GenerationError::PictureGone);
+                    }
+                }
                 store::insert_picture(tx, &id, index, picture)?;
             }
             let rule = &settings.economy.invite;
@@ -164,26 +213,14 @@ fn give_back(
     bill: &Bill,
     now: UnixMillis,
 ) -> Result<(), GenerationError> {
-    let points = bill.points_charged.saturating_sub(bill.points_refunded);
-    if points > 0 {
-        let entry = Entry {
-            user: bill.user,
-            amount: points,
-            reason: Reason::JobRefund,
-            reference: job.to_string(),
-            description: "图片未生成，退还积分".to_owned(),
-        };
-        points::service::refund(tx, &entry, now)?;
-    }
-    let paid = bill.sample_count.saturating_sub(bill.quota_used);
-    store::quota::add(
-        tx,
-        bill.user,
-        &bill.day,
-        bill.quota_used.saturating_neg(),
-        paid.saturating_neg(),
-    )?;
-    store::set_given_back(tx, job, points)?;
+    let paid = bill.receipt();
+    let booking = Booking {
+        reason: Reason::JobRefund,
+        reference: job.to_string(),
+        description: "图片未生成，退还积分".to_owned(),
+    };
+    charge::give_back(tx, &paid, booking, now)?;
+    store::set_given_back(tx, job, paid.points)?;
     Ok(())
 }
 

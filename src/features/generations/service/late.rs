@@ -41,7 +41,19 @@ pub async fn look_for_late(app: &App) -> Result<(), GenerationError> {
     for job in jobs {
         look(app, &job).await?;
     }
-    Ok(app.db.write("generations.end_late", move |tx| store::end_all_late(tx, now)).await?)
+    loop {
+        let ended = app
+            .db
+            .write("generations.end_late", move |tx| {
+                let late = store::too_late(tx, now, ROUND)?;
+                late.iter().try_for_each(|job| endings::end_late(tx, job, now))?;
+                Ok::<_, GenerationError>(late.len())
+            })
+            .await?;
+        if ended == 0 {
+            return Ok(());
+        }
+    }
 }
 
 async fn look(app: &App, job: &LateJob) -> Result<(), GenerationError> {
@@ -52,11 +64,11 @@ async fn look(app: &App, job: &LateJob) -> Result<(), GenerationError> {
     let sources = match progress {
         Ok(JobProgress::Succeeded(sources)) => sources,
         Ok(JobProgress::Failed { .. } | JobProgress::Canceled | JobProgress::Unknown) => {
-            let id = job.id.clone();
-            return Ok(app
+            let (id, now) = (job.id.clone(), app.clock.now());
+            return app
                 .db
-                .write("generations.end_late", move |tx| store::end_late(tx, &id))
-                .await?);
+                .write("generations.end_late", move |tx| endings::end_late(tx, &id, now))
+                .await;
         }
         // Asked again next time.
         Ok(JobProgress::Pending) | Err(_) => return Ok(()),

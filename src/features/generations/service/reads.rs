@@ -3,20 +3,21 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::stream::{self, Stream};
+use futures_util::stream::{self, Stream, StreamExt as _};
 use tokio_util::sync::CancellationToken;
 
-use super::engine::{Engine, Streaming, Watch};
+use super::engine::{Engine, Watch};
 use crate::app::App;
 use crate::base::ids::UserId;
+use crate::base::time::UnixMillis;
 use crate::db::{DbError, Tx};
 use crate::features::generations::model::{
     DeliveredPicture, Delivery, Forecast, GenerationError, Job, JobId, Quota, Status,
 };
 use crate::features::generations::store;
 use crate::features::points::PointsError;
-use crate::features::settings;
-use crate::features::users;
+use crate::features::settings::{self, Settings};
+use crate::features::users::{self, StoredUser};
 use crate::http::PageQuery;
 
 /// A user's job, and where it stands in the queue.
@@ -42,30 +43,18 @@ fn get(app: &App, user: UserId, job: &JobId) -> Result<(Job, Forecast), Generati
 /// # Errors
 /// `NotFound`; what the database fails with.
 pub(in crate::features::generations) async fn wait(
-    app: &App,
+    app: &Arc<App>,
     user: UserId,
     job: &JobId,
     most: Duration,
 ) -> Result<(Job, Forecast), GenerationError> {
-    let engine = app.states.get::<Engine>();
-    let mut watch = engine.watch(job);
-    let first = get(app, user, job)?;
+    let (mut following, first) = Following::begin(app, user, job.clone())?;
     if first.0.status.is_terminal() || most.is_zero() {
         return Ok(first);
     }
-    let stop = engine.stop();
-    let over = tokio::time::sleep(most);
-    tokio::pin!(over);
-    loop {
-        tokio::select! {
-            () = watch.changed() => {}
-            () = &mut over => return get(app, user, job),
-            () = stop.cancelled() => return get(app, user, job),
-        }
-        let now = get(app, user, job)?;
-        if now.0.status != first.0.status {
-            return Ok(now);
-        }
+    match tokio::time::timeout(most, following.next()).await {
+        Ok(Some(changed)) => Ok(changed),
+        Ok(None) | Err(_) => get(app, user, job),
     }
 }
 
@@ -78,45 +67,49 @@ pub(in crate::features::generations) fn follow(
     user: UserId,
     job: JobId,
 ) -> Result<impl Stream<Item = (Job, Forecast)> + Send + 'static, GenerationError> {
-    let engine = app.states.get::<Engine>();
-    let streaming = engine.stream(user)?;
-    let watch = engine.watch(&job);
-    let first = get(app, user, &job)?;
-    let following = Following {
-        app: Arc::clone(app),
-        user,
-        job,
-        watch,
-        stop: engine.stop(),
-        sent: None,
-        _streaming: streaming,
-    };
-    Ok(stream::unfold((following, Some(first)), |(mut following, first)| async move {
-        let next = match first {
-            Some(first) => first,
-            None => following.next().await?,
-        };
-        following.sent = Some(next.0.status);
-        Some((next, (following, None)))
-    }))
+    let streaming = app.states.get::<Engine>().stream(user)?;
+    let (following, first) = Following::begin(app, user, job)?;
+    let first = stream::once(std::future::ready(first));
+    let changes = stream::unfold((following, streaming), |(mut following, streaming)| async move {
+        Some((following.next().await?, (following, streaming)))
+    });
+    Ok(first.chain(changes))
 }
 
+/// A job whose changes are waited for.
 struct Following {
     app: Arc<App>,
     user: UserId,
     job: JobId,
     watch: Watch,
     stop: CancellationToken,
-    sent: Option<Status>,
-    _streaming: Streaming,
+    /// The status that was seen last.
+    seen: Status,
 }
 
 impl Following {
+    /// The job as it is now, and from here on.
+    fn begin(
+        app: &Arc<App>,
+        user: UserId,
+        job: JobId,
+    ) -> Result<(Self, (Job, Forecast)), GenerationError> {
+        let engine = app.states.get::<Engine>();
+        // Before the job is read, so that no change is missed in between.
+        let watch = engine.watch(&job);
+        let first = get(app, user, &job)?;
+        let (app, stop, seen) = (Arc::clone(app), engine.stop(), first.0.status);
+        Ok((Self { app, user, job, watch, stop, seen }, first))
+    }
+
+    /// The job as soon as its status is another one. `None` when there will be no other: it has ended,
+    /// it cannot be read any more, or the process is about to end.
     async fn next(&mut self) -> Option<(Job, Forecast)> {
-        while !self.sent.is_some_and(Status::is_terminal) {
+        while !self.seen.is_terminal() {
             self.stop.run_until_cancelled(self.watch.changed()).await?;
             let now = get(&self.app, self.user, &self.job).ok()?;
-            if Some(now.0.status) != self.sent {
+            if now.0.status != self.seen {
+                self.seen = now.0.status;
                 return Some(now);
             }
         }
@@ -155,7 +148,7 @@ pub(in crate::features::generations) async fn list(
     }
 }
 
-/// What a user has used of his free pictures today.
+/// What a user has used of his free pictures.
 ///
 /// # Errors
 /// `Points(NoSuchUser)`; what the database fails with.
@@ -165,19 +158,35 @@ pub(in crate::features::generations) fn quota(
 ) -> Result<Quota, GenerationError> {
     let now = app.clock.now();
     let settings = settings::service::current(app);
-    let day = now.shanghai_date().to_string();
     app.db.read_inline("generations.quota", |tx| {
         let found = users::service::find(tx, user)?;
-        let level = found.ok_or(GenerationError::Points(PointsError::NoSuchUser))?.level_at(now);
-        let may = level.entitlement(&settings.entitlements);
-        let used = store::quota::usage(tx, user, &day)?;
-        Ok(Quota {
-            level,
-            daily_limit: may.free_per_day.map(i64::from),
-            today_used: used.free_today,
-            today_remaining: used.free_left(may),
-            total_generations: store::quota::succeeded(tx, user)?,
-        })
+        let user = found.ok_or(GenerationError::Points(PointsError::NoSuchUser))?;
+        quota_of(tx, &settings, &user, now)
+    })
+}
+
+/// The same within a transaction.
+///
+/// # Errors
+/// What the database fails with.
+pub fn quota_of(
+    tx: &Tx<'_>,
+    settings: &Settings,
+    user: &StoredUser,
+    now: UnixMillis,
+) -> Result<Quota, GenerationError> {
+    let day = now.shanghai_date().to_string();
+    let level = user.level_at(now);
+    let may = level.entitlement(&settings.entitlements);
+    let used = store::quota::usage(tx, user.id, &day)?;
+    Ok(Quota {
+        level,
+        daily_limit: may.free_per_day.map(i64::from),
+        today_used: used.free_today,
+        monthly_limit: may.free_per_month.map(i64::from),
+        month_used: used.free_month,
+        today_remaining: used.free_left(may),
+        total_generations: store::quota::succeeded(tx, user.id)?,
     })
 }
 

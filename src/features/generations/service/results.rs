@@ -5,8 +5,8 @@ use crate::clients::image_api::ResultSource;
 use crate::features::generations::model::{JobId, Picture};
 use crate::features::media::{self, MediaError, Provenance, Source};
 
-/// Takes all results over, in their order. They belong to the job then: the same call again gives the
-/// same pictures.
+/// Takes all results over, in their order; the same call again gives the same pictures. They belong
+/// to the job once it is delivered.
 ///
 /// # Errors
 /// [`MediaError`] of the first that cannot be taken; `is_retryable` says whether it may work later.

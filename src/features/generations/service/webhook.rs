@@ -18,15 +18,12 @@ struct Announcement {
 }
 
 /// Takes an announcement with its signature over the bytes as they came. One that is not about a job
-/// of ours, or comes late, early or twice, changes nothing.
+/// of ours, or comes late, early or twice, changes nothing. When this succeeds, the image API has
+/// signed it.
 ///
 /// # Errors
 /// `Unsigned`, also when no secret is configured; what the database fails with.
-pub(in crate::features::generations) fn announced(
-    app: &App,
-    signature: Option<&str>,
-    body: &[u8],
-) -> Result<(), GenerationError> {
+pub fn announced(app: &App, signature: Option<&str>, body: &[u8]) -> Result<(), GenerationError> {
     if !is_signed(app, signature, body) {
         return Err(GenerationError::Unsigned);
     }

@@ -43,13 +43,13 @@ pub(in crate::features::generations) fn add(
     Ok(())
 }
 
-/// Jobs of a user that succeeded.
+/// Jobs of a user that ever succeeded, those of a removed history too.
 pub(in crate::features::generations) fn succeeded(
     tx: &Tx<'_>,
     user: UserId,
 ) -> Result<i64, DbError> {
     let jobs = tx.query_opt(
-        "SELECT jobs FROM generation_counts WHERE user_id = ?1 AND status = 'SUCCEEDED'",
+        "SELECT jobs + removed FROM generation_counts WHERE user_id = ?1 AND status = 'SUCCEEDED'",
         params![user],
         |row| row.get(0),
     )?;

@@ -1,0 +1,10 @@
+//! Taking in what WeChat tells, and asking about what it does not.
+
+pub mod events;
+mod notify;
+mod reconcile;
+
+pub use self::events::sweep;
+pub(super) use self::notify::notified;
+pub use self::reconcile::reconcile;
+pub use super::model::kept_headers;

@@ -1,0 +1,120 @@
+//! The `payment_events` table.
+
+use super::model::{EventId, EventOutcome, NewEvent, Source};
+use crate::base::time::UnixMillis;
+use crate::db::prelude::*;
+
+/// Stores a genuine event, not processed yet.
+pub(super) fn receive(tx: &Tx<'_>, event: &NewEvent, now: UnixMillis) -> Result<EventId, DbError> {
+    let id = tx.insert(
+        "INSERT INTO payment_events
+           (source, received_at, headers, body, state, event_id, event_type, reference, content)
+         VALUES (?1, ?2, ?3, ?4, 'received', ?5, ?6, ?7, ?8)",
+        params![
+            event.source.as_str(),
+            now,
+            event.headers.to_string(),
+            event.body,
+            event.event_id,
+            event.event_type,
+            event.reference,
+            event.content
+        ],
+    )?;
+    Ok(EventId(id))
+}
+
+/// Stores a refused event, unless `most` have been since `since`; `false` when it was not.
+pub(super) fn refuse(
+    tx: &Tx<'_>,
+    event: &NewEvent,
+    problem: &str,
+    (most, since): (i64, UnixMillis),
+    now: UnixMillis,
+) -> Result<bool, DbError> {
+    let inserted = tx.execute(
+        "INSERT INTO payment_events
+           (source, received_at, headers, body, state, problem, processed_at)
+         SELECT ?1, ?2, ?3, ?4, 'refused', ?5, ?2
+          WHERE (SELECT COUNT(*) FROM payment_events
+                  WHERE state = 'refused' AND received_at > ?6) < ?7",
+        params![
+            event.source.as_str(),
+            now,
+            event.headers.to_string(),
+            event.body,
+            problem,
+            since,
+            most
+        ],
+    )?;
+    Ok(inserted == 1)
+}
+
+/// Notes what became of an event.
+pub(super) fn finish(
+    tx: &Tx<'_>,
+    event: EventId,
+    outcome: &EventOutcome,
+    now: UnixMillis,
+) -> Result<(), DbError> {
+    let (state, problem) = match outcome {
+        EventOutcome::Done => ("done", None),
+        EventOutcome::Repeated => ("repeated", None),
+        EventOutcome::Flagged(why) => ("flagged", Some(why.as_str())),
+    };
+    tx.execute(
+        "UPDATE payment_events SET state = ?2, problem = ?3, processed_at = ?4
+          WHERE id = ?1 AND state = 'received'",
+        params![event.0, state, problem, now],
+    )?;
+    Ok(())
+}
+
+/// Whether this is flagged about an order already and nobody has looked yet.
+pub(super) fn is_flagged(
+    tx: &Tx<'_>,
+    source: Source,
+    reference: &str,
+    problem: &str,
+) -> Result<bool, DbError> {
+    let found = tx.query_opt(
+        "SELECT 1 FROM payment_events
+          WHERE reference = ?1 AND state = 'flagged' AND source = ?2 AND problem = ?3",
+        params![reference, source.as_str(), problem],
+        |_| Ok(()),
+    )?;
+    Ok(found.is_some())
+}
+
+/// Forgets some events of a state that came before `until`; `false` when none are left. What is
+/// flagged is never forgotten.
+pub(super) fn forget_refused(tx: &Tx<'_>, until: UnixMillis, batch: i64) -> Result<bool, DbError> {
+    let gone = tx.execute(
+        "DELETE FROM payment_events WHERE id IN
+           (SELECT id FROM payment_events WHERE state = 'refused' AND received_at < ?1 LIMIT ?2)",
+        params![until, batch],
+    )?;
+    Ok(gone > 0)
+}
+
+/// The same for events that were processed without a question left.
+pub(super) fn forget_done(tx: &Tx<'_>, until: UnixMillis, batch: i64) -> Result<bool, DbError> {
+    let gone = tx.execute(
+        "DELETE FROM payment_events WHERE id IN
+           (SELECT id FROM payment_events
+             WHERE received_at < ?1 AND state IN ('done', 'repeated') LIMIT ?2)",
+        params![until, batch],
+    )?;
+    Ok(gone > 0)
+}
+
+/// How many refused events there are since then, counted up to `most`.
+pub(super) fn refused_since(tx: &Tx<'_>, since: UnixMillis, most: i64) -> Result<i64, DbError> {
+    tx.query_one(
+        "SELECT COUNT(*) FROM (SELECT 1 FROM payment_events
+          WHERE state = 'refused' AND received_at > ?1 LIMIT ?2)",
+        params![since, most],
+        |row| row.get(0),
+    )
+}
