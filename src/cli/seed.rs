@@ -133,13 +133,13 @@ pub fn run(db: &Db, options: &SeedOptions, media_base: &str) -> Result<SeedRepor
     let rows = (0..users).map(|n| content::user(seed, n, users, balance, media_base));
     let user_ids: Vec<UserId> = write_all(db, "seed.users", rows, store::insert_user)?;
 
-    let rows = (0..images).map(|n| content::image(seed, n, images, &user_ids, media_base));
-    let placed = write_all(db, "seed.images", rows, store::insert_image)?;
-    let rows = (0..images)
-        .zip(&placed)
-        .map(|(n, image)| (image.seq, content::image(seed, n, images, &user_ids, media_base)));
-    write_all(db, "seed.search", rows, store::insert_search)?;
-    let image_ids: Vec<i64> = placed.iter().map(|image| image.id).collect();
+    let image = |n| content::image(seed, n, images, &user_ids, media_base);
+    let until = image(images.saturating_sub(1)).created_at;
+    let first =
+        db.write_blocking("seed.places", move |tx| store::take_places(tx, images, until))?;
+    let rows = || (first..).zip((0..images).map(image));
+    let image_ids = write_all(db, "seed.images", rows(), store::insert_image)?;
+    write_all(db, "seed.search", rows(), store::insert_search)?;
 
     let template_ids = fill_templates(db, seed, templates)?;
 

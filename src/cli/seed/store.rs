@@ -19,14 +19,6 @@ pub(super) struct FavoriteRow {
     pub(super) created_at: UnixMillis,
 }
 
-/// An image as it was stored.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct PlacedImage {
-    pub(super) id: i64,
-    /// Its place in the order of publication.
-    pub(super) seq: i64,
-}
-
 impl FavoriteRow {
     /// The favorite of `user`; `None` when what it points at was not made.
     pub(super) fn new(
@@ -100,20 +92,24 @@ pub(super) fn insert_user(tx: &Tx<'_>, user: &DemoUser) -> Result<UserId, DbErro
     Ok(id)
 }
 
-/// A public image with its place and its score. The counters follow by themselves.
-pub(super) fn insert_image(tx: &Tx<'_>, image: &DemoImage) -> Result<PlacedImage, DbError> {
-    let (seq, published_at): (i64, UnixMillis) = tx.query_one(
-        "UPDATE gallery_sequence SET seq = seq + 1, published_at = MAX(published_at, ?1)
-          WHERE id = 1 RETURNING seq, published_at",
-        params![image.created_at],
-        |row| Ok((row.get(0)?, row.get(1)?)),
-    )?;
+/// Takes so many places in the order of publication, the last at this time; gives the first.
+pub(super) fn take_places(tx: &Tx<'_>, count: u32, until: UnixMillis) -> Result<i64, DbError> {
+    tx.query_one(
+        "UPDATE gallery_sequence SET seq = seq + ?1, published_at = MAX(published_at, ?2)
+          WHERE id = 1 RETURNING seq - ?1 + 1",
+        params![count, until],
+        |row| row.get(0),
+    )
+}
+
+/// A public image with its place and its score; says its id. The counters follow by themselves.
+pub(super) fn insert_image(tx: &Tx<'_>, (seq, image): &(i64, DemoImage)) -> Result<i64, DbError> {
     // The likes are the demo's own: nobody gave them, so none can be taken back.
-    let id = tx.insert(
+    tx.insert(
         "INSERT INTO gallery_images
            (image_url, thumbnail_url, width, height, prompt, category_id, author_id, likes,
             base_likes, status, created_at, updated_at, seq, published_at, hot)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8, 'APPROVED', ?9, ?9, ?10, ?11, ?12)",
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8, 'APPROVED', ?9, ?9, ?10, ?9, ?11)",
         params![
             image.image_url,
             image.thumbnail_url,
@@ -125,11 +121,9 @@ pub(super) fn insert_image(tx: &Tx<'_>, image: &DemoImage) -> Result<PlacedImage
             image.likes,
             image.created_at,
             seq,
-            published_at,
-            hot_score(published_at, image.likes)
+            hot_score(image.created_at, image.likes)
         ],
-    )?;
-    Ok(PlacedImage { id, seq })
+    )
 }
 
 /// The search words of an image. Not beside the image: where statements with triggers stand between,

@@ -252,27 +252,37 @@ pub(super) fn overdue(
     )
 }
 
-/// All that waits, in the order of submission.
+/// All that waits, in the order of submission. Uses generations_open_idx, which is in the order of
+/// deadlines: what is open is few, whatever has ended.
 pub(super) fn waiting(tx: &Tx<'_>) -> Result<Vec<Waiting>, DbError> {
-    tx.query_all(
-        "SELECT seq, user_id FROM generations WHERE status = 'QUEUED' ORDER BY seq",
+    let mut found = tx.query_all(
+        "SELECT seq, user_id FROM generations
+          WHERE status IN ('QUEUED', 'RUNNING', 'RETRYING') AND deadline_at >= 0
+            AND status = 'QUEUED'",
         params![],
         |row| Ok(Waiting { seq: row.get(0)?, user: row.get(1)? }),
-    )
+    )?;
+    found.sort_unstable_by_key(|job| job.seq);
+    Ok(found)
 }
 
-/// What a worker had when the process ended.
+/// What a worker had when the process ended, in the order of submission. Uses generations_open_idx.
 pub(super) fn under_way(tx: &Tx<'_>) -> Result<Vec<(Claimed, Status)>, DbError> {
-    tx.query_all(
+    let mut found = tx.query_all(
         "SELECT job_id, user_id, request, upstream, upstream_job_id, attempts, deadline_at,
-                next_attempt_at, status
-           FROM generations WHERE status IN ('RUNNING', 'RETRYING') ORDER BY seq",
+                next_attempt_at, status, seq
+           FROM generations
+          WHERE status IN ('QUEUED', 'RUNNING', 'RETRYING') AND deadline_at >= 0
+            AND status IN ('RUNNING', 'RETRYING')",
         params![],
         |row| {
             let status: String = row.get(8)?;
-            Ok((claimed_from_row(row)?, Status::from_stored(&status)))
+            let seq: i64 = row.get(9)?;
+            Ok((seq, (claimed_from_row(row)?, Status::from_stored(&status))))
         },
-    )
+    )?;
+    found.sort_unstable_by_key(|(seq, _)| *seq);
+    Ok(found.into_iter().map(|(_, job)| job).collect())
 }
 
 /// Failed jobs that an image API may still finish.
