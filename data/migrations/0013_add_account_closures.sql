@@ -20,4 +20,4 @@ CREATE TABLE account_closures (
 ) STRICT;
 
 -- For the export of what is held of a user.
-CREATE INDEX proxy_charges_user_idx ON proxy_charges (user_id, id);
+CREATE INDEX active_days_user_idx ON active_days (user_id, day);

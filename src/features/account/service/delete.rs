@@ -14,7 +14,9 @@ use crate::features::account::store;
 use crate::features::audit::{self, Actor, AuditEntry};
 use crate::features::generations::service::accounts::{self, Left};
 use crate::features::media::{self, Holder};
-use crate::features::{auth, favorites, gallery, idempotency, orders, payments, proxy, users, vip};
+use crate::features::{
+    auth, favorites, gallery, idempotency, messages, orders, payments, proxy, users, vip,
+};
 
 /// Deletes an account, at once and for good, and waits a little for what follows.
 ///
@@ -90,6 +92,7 @@ fn wipe(tx: &Tx<'_>, user: UserId, now: UnixMillis) -> Result<Remains, AccountEr
     vip::service::reminders::forget_user(tx, user)?;
     media::service::release(tx, &Holder::user(user), now)?;
     proxy::service::forget_user(tx, user)?;
+    messages::service::forget_user(tx, user)?;
     favorites::service::delete_all_of(tx, user)?;
     gallery::service::delete_all_of(tx, user, now)?;
     let has_likes = gallery::service::forget_user(tx, user)?;
