@@ -9,6 +9,7 @@ CREATE TABLE former_users (
   deleted_at  INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+CREATE INDEX former_users_user_idx ON former_users (user_id);
 CREATE INDEX former_users_linked_idx ON former_users (deleted_at) WHERE user_id IS NOT NULL;
 
 -- Accounts that are being closed: a row from the transaction that bans or deletes until everything

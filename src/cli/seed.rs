@@ -3,8 +3,8 @@
 //! Guarantees: the same options give the same rows, down to ids and times, on every machine and in
 //! every release that keeps the word lists; all images are public and there are exactly as many as
 //! asked for; each user's balance is what the ledger says. A database that was seeded before is
-//! refused and stays as it is. The data comes in many short transactions, so that a server on the
-//! same file goes on; what an interrupted run left counts as seeded.
+//! refused and stays as it is. The data comes in transactions of a second or two at most, so that a
+//! server on the same file goes on; what an interrupted run left counts as seeded.
 //!
 //! The links of pictures lead to `seed/…` below the media address. They are placeholders: no
 //! picture is stored.
@@ -29,6 +29,13 @@ const ROWS_PER_WRITE: usize = 2_500;
 
 /// Templates that variations are made of: as many as a database begins with.
 const ORIGINALS: u32 = 30;
+
+/// The same for search words: the index merges what each write left, so fewer are cheaper.
+const SEARCH_ROWS_PER_WRITE: usize = 10_000;
+
+/// Images that an unused gallery gets in one write with its indexes made afterwards. They hold other
+/// writes up for a second or two, which those wait for; more would be refused.
+const IMAGES_AT_ONCE: u32 = 100_000;
 
 /// How much demo data, and which.
 #[derive(clap::Args, Clone, Debug)]
@@ -122,6 +129,16 @@ pub enum SeedError {
 ///
 /// Inside an async runtime, whose worker it would block: call it before, or on a blocking thread.
 pub fn run(db: &Db, options: &SeedOptions, media_base: &str) -> Result<SeedReport, SeedError> {
+    run_with(db, options, media_base, IMAGES_AT_ONCE)
+}
+
+/// [`run`], with so many images at once.
+fn run_with(
+    db: &Db,
+    options: &SeedOptions,
+    media_base: &str,
+    images_at_once: u32,
+) -> Result<SeedReport, SeedError> {
     let watch = Stopwatch::start();
     let media_base = media_base.trim_end_matches('/');
     let &SeedOptions { users, images, templates, seed, balance } = options;
@@ -131,15 +148,26 @@ pub fn run(db: &Db, options: &SeedOptions, media_base: &str) -> Result<SeedRepor
     }
 
     let rows = (0..users).map(|n| content::user(seed, n, users, balance, media_base));
-    let user_ids: Vec<UserId> = write_all(db, "seed.users", rows, store::insert_user)?;
+    let user_ids: Vec<UserId> =
+        write_all(db, "seed.users", ROWS_PER_WRITE, rows, store::insert_user)?;
 
     let image = |n| content::image(seed, n, images, &user_ids, media_base);
     let until = image(images.saturating_sub(1)).created_at;
     let first =
         db.write_blocking("seed.places", move |tx| store::take_places(tx, images, until))?;
-    let rows = || (first..).zip((0..images).map(image));
-    let image_ids = write_all(db, "seed.images", rows(), store::insert_image)?;
-    write_all(db, "seed.search", rows(), store::insert_search)?;
+    let placed = |from| (first + i64::from(from)..).zip((from..images).map(image));
+    // Making the indexes anew would take the longer, the more is in them.
+    let at_once = if first == 1 { images.min(images_at_once) } else { 0 };
+    let mut image_ids = Vec::new();
+    if at_once > 0 {
+        let rows: Vec<_> = (0..at_once).map(image).collect();
+        image_ids = db.write_blocking("seed.images", move |tx| {
+            store::insert_images_at_once(tx, first, rows.into_iter())
+        })?;
+    }
+    let rest = placed(at_once);
+    image_ids.extend(write_all(db, "seed.images", ROWS_PER_WRITE, rest, store::insert_image)?);
+    write_all(db, "seed.search", SEARCH_ROWS_PER_WRITE, placed(0), store::insert_search)?;
 
     let template_ids = fill_templates(db, seed, templates)?;
 
@@ -148,7 +176,7 @@ pub fn run(db: &Db, options: &SeedOptions, media_base: &str) -> Result<SeedRepor
             .into_iter()
             .filter_map(|kept| FavoriteRow::new(*user, kept, &image_ids, &template_ids))
     });
-    let favorites = write_all(db, "seed.favorites", rows, store::insert_favorite)?;
+    let favorites = write_all(db, "seed.favorites", ROWS_PER_WRITE, rows, store::insert_favorite)?;
 
     Ok(SeedReport {
         users: user_ids.len(),
@@ -169,14 +197,15 @@ fn fill_templates(db: &Db, seed: u64, wanted: u32) -> Result<Vec<String>, DbErro
     let missing = wanted.saturating_sub(u32::try_from(had.len()).unwrap_or(u32::MAX));
     let taken = had.into_iter().collect();
     let rows = templates::variations(seed, &originals, &taken, last, missing).into_iter();
-    write_all(db, "seed.templates", rows, store::insert_template)?;
+    write_all(db, "seed.templates", ROWS_PER_WRITE, rows, store::insert_template)?;
     db.read_inline("seed.templates", store::template_ids)
 }
 
-/// Writes `rows` in portions; says what `insert` made of each, in order.
+/// Writes `rows` in portions of `at_most`; says what `insert` made of each, in order.
 fn write_all<T, R>(
     db: &Db,
     name: &'static str,
+    at_most: usize,
     mut rows: impl Iterator<Item = T>,
     insert: fn(&Tx<'_>, &T) -> Result<R, DbError>,
 ) -> Result<Vec<R>, DbError>
@@ -186,7 +215,7 @@ where
 {
     let mut made = Vec::new();
     loop {
-        let portion: Vec<T> = rows.by_ref().take(ROWS_PER_WRITE).collect();
+        let portion: Vec<T> = rows.by_ref().take(at_most).collect();
         if portion.is_empty() {
             return Ok(made);
         }

@@ -305,7 +305,7 @@ async fn a_deletion_cancels_what_waits_and_keeps_no_result_of_what_runs() {
     let t = start().await;
     let once = json!({ "NORMAL": { "freePerDay": 0, "concurrency": 1 } });
     change(&t.app(), Section::Entitlements, once, "test").await.unwrap();
-    t.sandbox.image_api().set_latency(Duration::from_secs(30));
+    t.sandbox.image_api().set_latency(Duration::from_secs(5));
     let alice = t.log_in("alice").await;
     let first = submitted(&alice, PROMPT).await;
     running(&alice, &first).await;

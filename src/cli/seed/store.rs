@@ -126,6 +126,63 @@ pub(super) fn insert_image(tx: &Tx<'_>, (seq, image): &(i64, DemoImage)) -> Resu
     )
 }
 
+/// The same of many images at once, in a third of the time: their indexes are made afterwards, and
+/// they are counted together. Whoever reads meanwhile sees the table as it was; when this fails,
+/// it is as it was. Says their ids.
+pub(super) fn insert_images_at_once(
+    tx: &Tx<'_>,
+    first: i64,
+    images: impl Iterator<Item = DemoImage>,
+) -> Result<Vec<i64>, DbError> {
+    let taken_off = indexes_and_count(tx)?;
+    for (kind, name, _) in &taken_off {
+        tx.execute(&format!("DROP {kind} \"{name}\""), [])?;
+    }
+    let ids: Vec<i64> =
+        (first..).zip(images).map(|image| insert_image(tx, &image)).collect::<Result<_, _>>()?;
+    count_images(tx, first, ids.len())?;
+    for (_, _, sql) in &taken_off {
+        tx.execute(sql, [])?;
+    }
+    Ok(ids)
+}
+
+/// What every insert of an image has to keep up: the indexes that are not keys, and the trigger that
+/// counts; each by what it is, its name and the statement that made it. In the order in which they
+/// were made, which SQLite goes by when two indexes would do.
+fn indexes_and_count(tx: &Tx<'_>) -> Result<Vec<(String, String, String)>, DbError> {
+    tx.query_all(
+        "SELECT type, name, sql FROM sqlite_schema
+          WHERE tbl_name = 'gallery_images' AND sql IS NOT NULL
+            AND (type = 'index' OR name = 'gallery_images_count_insert')
+          ORDER BY rowid",
+        [],
+        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+    )
+}
+
+/// Counts the public images at so many places, as the trigger would have one by one.
+fn count_images(tx: &Tx<'_>, first: i64, places: usize) -> Result<(), DbError> {
+    let end = first.saturating_add(i64::try_from(places).unwrap_or(i64::MAX));
+    tx.execute(
+        "INSERT INTO gallery_counts (author_id, category_id, images)
+         SELECT author_id, category_id, COUNT(*) FROM gallery_images
+          WHERE status = 'APPROVED' AND seq >= ?1 AND seq < ?2 AND author_id IS NOT NULL
+          GROUP BY author_id, category_id
+         ON CONFLICT (author_id, category_id) DO UPDATE SET images = images + excluded.images",
+        params![first, end],
+    )?;
+    tx.execute(
+        "INSERT INTO gallery_counts (author_id, category_id, images)
+         SELECT 0, category_id, COUNT(*) FROM gallery_images
+          WHERE status = 'APPROVED' AND seq >= ?1 AND seq < ?2
+          GROUP BY category_id
+         ON CONFLICT (author_id, category_id) DO UPDATE SET images = images + excluded.images",
+        params![first, end],
+    )?;
+    Ok(())
+}
+
 /// The search words of an image. Not beside the image: where statements with triggers stand between,
 /// the index is written to disk at each, which takes seven times as long.
 pub(super) fn insert_search(tx: &Tx<'_>, (seq, image): &(i64, DemoImage)) -> Result<(), DbError> {

@@ -91,6 +91,98 @@ fn there_is_exactly_what_was_asked_for() {
     assert!(printed.contains("seed-000001 to seed-000150, 100 points each"), "{printed}");
 }
 
+/// What the many at once leave is what one by one leaves: rows, places, counts, search words, and a
+/// schema with all its indexes and triggers. Where somebody has published before, all go one by one.
+#[test]
+fn images_at_once_are_like_images_one_by_one() {
+    let seeded = |at_once: u32, is_used: bool| {
+        let (dir, db) = fresh(0);
+        let schema = texts(&db, SCHEMA);
+        if is_used {
+            take_the_first_place(&db);
+        }
+        run_with(&db, &small(), BASE, at_once).unwrap();
+        assert_eq!(texts(&db, SCHEMA), schema, "{at_once} at once changed the schema");
+        assert_eq!(texts(&db, "PRAGMA integrity_check"), ["ok"]);
+        assert!(texts(&db, "SELECT \"table\" FROM pragma_foreign_key_check").is_empty());
+        for sql in WRONG_COUNTS {
+            assert_eq!(texts(&db, sql), Vec::<String>::new(), "{at_once} at once");
+        }
+        (dir, db)
+    };
+    let (_dir, one_by_one) = seeded(0, false);
+    let (_dir, some) = seeded(1_234, false);
+    let (_dir, all) = seeded(IMAGES_AT_ONCE, false);
+    let (_dir, used) = seeded(IMAGES_AT_ONCE, true);
+    for other in [&some, &all] {
+        assert!(dump(&one_by_one) == dump(other), "the rows differ");
+        for sql in [PLACES, COUNTS, FOUND] {
+            assert_eq!(texts(&one_by_one, sql), texts(other, sql));
+        }
+    }
+    assert_eq!(number(&used, "SELECT MIN(seq) FROM gallery_images"), 2);
+    assert_eq!(texts(&one_by_one, COUNTS), texts(&used, COUNTS));
+    // A count goes on from there: the trigger is back.
+    for db in [&one_by_one, &all, &used] {
+        db.write_blocking("test", |tx| {
+            tx.execute("UPDATE gallery_images SET status = 'HIDDEN' WHERE author_id < 20", [])?;
+            tx.execute("DELETE FROM gallery_images WHERE author_id = 20", [])?;
+            tx.execute(PUBLISHED, [])
+        })
+        .unwrap_or_else(|err: DbError| panic!("{err:?}"));
+        for sql in WRONG_COUNTS {
+            assert_eq!(texts(db, sql), Vec::<String>::new());
+        }
+    }
+}
+
+const SCHEMA: &str = "SELECT type || name || tbl_name || COALESCE(sql, '') FROM sqlite_schema
+                       ORDER BY type, name";
+
+const PLACES: &str = "SELECT json_array(id, seq, published_at, hot, base_likes, tags)
+                        FROM gallery_images ORDER BY id";
+
+const COUNTS: &str = "SELECT json_array(author_id, category_id, images) FROM gallery_counts
+                       ORDER BY author_id, category_id";
+
+const FOUND: &str = "SELECT CAST(rowid AS TEXT) FROM gallery_search
+                      WHERE gallery_search MATCH '\"c:portrait\"' ORDER BY rowid";
+
+/// Counters that are not what counting gives: of authors, of everybody, and what there is none of.
+const WRONG_COUNTS: [&str; 3] = [
+    "SELECT json_array(author_id, category_id) FROM (
+       SELECT author_id, category_id, COUNT(*) AS images FROM gallery_images
+        WHERE status = 'APPROVED' GROUP BY author_id, category_id) g
+      WHERE images IS NOT (SELECT c.images FROM gallery_counts c
+                            WHERE c.author_id = g.author_id AND c.category_id = g.category_id)",
+    "SELECT category_id FROM (
+       SELECT category_id, COUNT(*) AS images FROM gallery_images
+        WHERE status = 'APPROVED' GROUP BY category_id) g
+      WHERE images IS NOT (SELECT c.images FROM gallery_counts c
+                            WHERE c.author_id = 0 AND c.category_id = g.category_id)",
+    "SELECT json_array(author_id, category_id) FROM gallery_counts c
+      WHERE images > 0 AND NOT EXISTS (
+        SELECT 1 FROM gallery_images g
+         WHERE g.status = 'APPROVED' AND g.category_id = c.category_id
+           AND c.author_id IN (0, g.author_id))",
+];
+
+const PUBLISHED: &str = "
+    INSERT INTO gallery_images (image_url, thumbnail_url, width, height, prompt, category_id,
+                                author_id, status, seq, created_at, published_at, updated_at)
+    SELECT 'u', 't', 1, 1, 'p', 'portrait', 30, 'APPROVED', 9999999, 1, 1, 1";
+
+/// As when somebody has published a picture and deleted it.
+fn take_the_first_place(db: &Db) {
+    db.write_blocking("test", |tx| tx.execute("UPDATE gallery_sequence SET seq = seq + 1", []))
+        .unwrap_or_else(|err: DbError| panic!("{err:?}"));
+}
+
+fn texts(db: &Db, sql: &str) -> Vec<String> {
+    db.read_inline("test", |tx| tx.query_all(sql, [], |row| row.get(0)))
+        .unwrap_or_else(|err: DbError| panic!("{sql}: {err:?}"))
+}
+
 #[test]
 fn the_books_balance() {
     let (_dir, db) = fresh(0);
