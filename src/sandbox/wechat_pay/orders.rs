@@ -171,7 +171,7 @@ impl PayOrder {
         self.paid_at.is_some()
     }
 
-    /// What [`super::WechatPaySim::prepay`] answered last.
+    /// What the prepay call answered last.
     pub fn prepay_id(&self) -> &str {
         &self.prepay_id
     }

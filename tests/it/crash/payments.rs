@@ -95,15 +95,11 @@ fn weather(sandbox: &Sandbox, rng: &Rng) {
                 pay.refund_outcomes().next(outcome, 1);
             }
         }
-        13..=16 => {
-            if pay.payment_notices().view().next.is_empty() {
-                pay.payment_notices().next(delivery(rng), 1);
-            }
+        13..=16 if pay.payment_notices().view().next.is_empty() => {
+            pay.payment_notices().next(delivery(rng), 1);
         }
-        17 | 18 => {
-            if wechat.push().plan().view().next.is_empty() {
-                wechat.push().plan().next(push(rng), 1);
-            }
+        17 | 18 if wechat.push().plan().view().next.is_empty() => {
+            wechat.push().plan().next(push(rng), 1);
         }
         19..=21 => tell_again(sandbox, rng),
         _ => {}

@@ -38,7 +38,7 @@ pub(in crate::features::templates) fn paint_cover(
     let side = i64::from(SIDE);
     let discs = discs(&dice, side);
     // The gradient falls from one of the corners.
-    let (flip_x, flip_y) = (dice[30] % 2 == 0, dice[31] % 2 == 0);
+    let (flip_x, flip_y) = (dice[30].is_multiple_of(2), dice[31].is_multiple_of(2));
     let mut pixels = Vec::with_capacity(usize::from(SIDE) * usize::from(SIDE) * 3);
     for y in 0..side {
         for x in 0..side {
