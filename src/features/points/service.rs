@@ -4,6 +4,7 @@
 //! calls [`changed`] for each user whose balance moved.
 
 pub mod books;
+pub mod by_hand;
 pub mod check_in;
 pub mod invites;
 pub mod redeem;

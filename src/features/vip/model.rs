@@ -60,7 +60,7 @@ pub(super) fn level_of(text: &str) -> VipLevel {
 pub enum GrantSource {
     /// A paid order: its `order_id`.
     Order(String),
-    /// By hand: the entry of the audit log.
+    /// By hand: who did it, and the name of his request.
     Admin(String),
     /// A redeem code.
     Code(String),
