@@ -25,3 +25,5 @@ CREATE INDEX generations_status_browse_idx
 
 CREATE INDEX refunds_status_idx ON refunds (status, id DESC);
 CREATE INDEX refunds_problem_idx ON refunds (id DESC) WHERE problem IS NOT NULL;
+
+CREATE INDEX payment_events_refused_id_idx ON payment_events (id DESC) WHERE state = 'refused';
