@@ -27,3 +27,16 @@ CREATE INDEX refunds_status_idx ON refunds (status, id DESC);
 CREATE INDEX refunds_problem_idx ON refunds (id DESC) WHERE problem IS NOT NULL;
 
 CREATE INDEX payment_events_refused_id_idx ON payment_events (id DESC) WHERE state = 'refused';
+
+-- Codes that must not be used any more, one by one or a whole batch.
+ALTER TABLE redeem_batches ADD COLUMN revoked_at INTEGER;
+ALTER TABLE redeem_codes ADD COLUMN revoked_at INTEGER;
+
+CREATE INDEX redeem_codes_used_idx ON redeem_codes (batch_id) WHERE redeemed_by IS NOT NULL;
+
+-- For the report of what was earned: by day, channel and product, from the index alone.
+CREATE INDEX orders_revenue_idx ON orders (paid_at, method, product, product_name, amount)
+  WHERE paid_at IS NOT NULL;
+
+-- What WeChat keeps for itself, as its bill of the day says; unknown where there is none.
+ALTER TABLE bill_runs ADD COLUMN fee INTEGER;

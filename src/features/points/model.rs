@@ -1,13 +1,17 @@
 //! Bookings, check-ins, codes: what they are, and the rules that need no database.
 
+mod batch;
 mod codes;
+mod pack_record;
 
 use std::fmt;
 
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
+pub use batch::{BatchRecord, CodeRecord};
 pub(super) use codes::{draw_invite_code, draw_redeem_code, normal_code};
+pub use pack_record::PackRecord;
 
 use crate::base::ids::UserId;
 use crate::base::time::UnixMillis;
@@ -313,6 +317,18 @@ pub enum PointsError {
     CodeNotFound,
     #[error("the code was used or has expired")]
     CodeSpent,
+    /// A pack is refused: the name of the wrong field.
+    #[error("the pack's {0} is out of range")]
+    Pack(&'static str),
+    #[error("there is a pack of this id already")]
+    PackExists,
+    #[error("there is no such pack")]
+    PackNotFound,
+    #[error("there is no such batch of codes")]
+    BatchNotFound,
+    /// Somebody else changed it since the caller read it.
+    #[error("it was changed meanwhile")]
+    Outdated,
     /// A batch is refused: the name of the wrong field.
     #[error("the batch's {0} is out of range")]
     Batch(&'static str),

@@ -6,7 +6,9 @@
 pub mod books;
 pub mod by_hand;
 pub mod check_in;
+pub mod codes;
 pub mod invites;
+pub mod packs;
 pub mod redeem;
 
 use super::model::{

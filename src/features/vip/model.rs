@@ -233,6 +233,9 @@ pub enum VipError {
     PlanNotFound,
     #[error("there is a plan of this id already")]
     PlanExists,
+    /// Somebody else changed it since the caller read it.
+    #[error("the plan was changed meanwhile")]
+    Outdated,
     /// A higher level runs: the lower one cannot be bought.
     #[error("{running:?} runs until {until}: a lower level cannot be bought")]
     LowerLevel { running: VipLevel, until: UnixMillis },

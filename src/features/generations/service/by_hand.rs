@@ -106,7 +106,7 @@ pub async fn refund(
     let id = id.clone();
     app.db
         .write("generations.refund", move |tx| {
-            let bill = store::browse::cost(tx, &id)?;
+            let bill = browse::cost(tx, &id)?;
             let mut paid = bill.as_ref().ok_or(GenerationError::NothingToGiveBack)?.receipt();
             if paid.points == 0 && paid.free == 0 {
                 return Err(GenerationError::NothingToGiveBack);

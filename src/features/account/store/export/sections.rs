@@ -480,6 +480,7 @@ pub(super) const WITHHELD: &[(&str, &str, &str)] = &[
     ("token_families", "family_id", "part of living tokens"),
     ("refresh_tokens", "family_id", "part of living tokens"),
     ("refresh_tokens", "token_hash", "a hashed secret"),
+    ("redeem_codes", "revoked_at", "of codes that nobody used"),
     ("orders", "id", "a row number; orders are known by order_id"),
     ("order_payments", "next_ask_at", "a matter of the machine"),
     ("order_payments", "asked_at", "a matter of the machine"),
