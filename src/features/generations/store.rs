@@ -160,14 +160,7 @@ pub(super) fn fail(
                 request = CASE WHEN length(request) <= ?6 THEN request END
           WHERE job_id = ?1 AND status IN ('QUEUED', 'RUNNING', 'RETRYING')
       RETURNING user_id, quota_day, sample_count, quota_used, points_charged, points_refunded",
-        params![
-            job.as_str(),
-            failure.code,
-            failure.message,
-            late_until,
-            now,
-            REQUEST_KEPT_MAX
-        ],
+        params![job.as_str(), failure.code, failure.message, late_until, now, REQUEST_KEPT_MAX],
         bill_from_row,
     )
 }

@@ -168,9 +168,8 @@ async fn make_again(
     }
     let settings = settings::service::current(app);
     let by_level = settings.entitlements;
-    let terms = app.db.read_inline("generations.terms", |tx| {
-        super::terms(tx, &by_level, job.user, now)
-    })?;
+    let terms =
+        app.db.read_inline("generations.terms", |tx| super::terms(tx, &by_level, job.user, now))?;
     let place = app.states.get::<Engine>().reserve(job.user, terms, &app.image_jobs)?;
     let new = JobId::generate(now, &app.rng);
     let (id, failed) = (new.clone(), failed.clone());

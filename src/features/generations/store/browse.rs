@@ -163,9 +163,7 @@ pub(in crate::features::generations) fn failures(
           WHERE status = 'FAILED' AND created_at >= ?1 AND created_at < ?2
           GROUP BY day, error_code",
         params![from, to],
-        |row| {
-            Ok(FailureCount { day: row.get(0)?, error_code: row.get(1)?, jobs: row.get(2)? })
-        },
+        |row| Ok(FailureCount { day: row.get(0)?, error_code: row.get(1)?, jobs: row.get(2)? }),
     )
 }
 

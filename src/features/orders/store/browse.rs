@@ -71,10 +71,7 @@ pub(in crate::features::orders) fn numbered(
 }
 
 /// The orders of these rows, in their order.
-pub(in crate::features::orders) fn rows(
-    tx: &Tx<'_>,
-    ids: &[i64],
-) -> Result<Vec<Order>, DbError> {
+pub(in crate::features::orders) fn rows(tx: &Tx<'_>, ids: &[i64]) -> Result<Vec<Order>, DbError> {
     // A list of numbers always serialises.
     let wanted = serde_json::to_string(ids).unwrap_or_else(|_| "[]".to_owned());
     let mut found = tx.query_all(

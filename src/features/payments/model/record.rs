@@ -11,8 +11,17 @@ const SHOWN: usize = 4;
 
 /// Members whose values are masked, by a part of their names in lower case: who paid, and what messages
 /// are signed or sealed with.
-const MASKED: [&str; 9] = 
-    ["openid", "unionid", "fromusername", "signature", "nonce", "ciphertext", "session_key", "sign", "token"];
+const MASKED: [&str; 9] = [
+    "openid",
+    "unionid",
+    "fromusername",
+    "signature",
+    "nonce",
+    "ciphertext",
+    "session_key",
+    "sign",
+    "token",
+];
 
 /// What is neither JSON nor short is cut, in characters.
 const TEXT_MAX: usize = 4000;
@@ -142,7 +151,10 @@ mod tests {
         assert_eq!(shown["amount"], content["amount"]);
         assert_eq!(shown["payer"]["openid"], "oAAA…");
         assert_eq!(shown["list"][0]["OpenId"], "oDDD…");
-        assert_eq!((&shown["inner"]["openid"], &shown["inner"]["ok"]), (&json!("oFFF…"), &json!(1)));
+        assert_eq!(
+            (&shown["inner"]["openid"], &shown["inner"]["ok"]),
+            (&json!("oFFF…"), &json!(1))
+        );
         let headers = json!({ "wechatpay-signature": "c2lnbmF0dXJl", "request-id": "08abc" });
         let shown = EventRecord::masked_headers(&headers.to_string());
         assert_eq!(shown, json!({ "wechatpay-signature": "c2ln…", "request-id": "08abc" }));

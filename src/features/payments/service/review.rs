@@ -45,12 +45,7 @@ pub fn by_id(app: &App, id: EventId) -> Result<Option<EventRecord>, DbError> {
 ///
 /// # Errors
 /// What the database fails with.
-pub async fn resolve(
-    app: &App,
-    id: EventId,
-    actor: Actor,
-    note: String,
-) -> Result<bool, DbError> {
+pub async fn resolve(app: &App, id: EventId, actor: Actor, note: String) -> Result<bool, DbError> {
     let now = app.clock.now();
     app.db
         .write("payments.resolve", move |tx| {

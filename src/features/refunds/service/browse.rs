@@ -22,9 +22,7 @@ pub async fn browse(
     fetch: i64,
 ) -> Result<Vec<(i64, Refund)>, DbError> {
     let before = before.unwrap_or(i64::MAX);
-    app.db
-        .read("refunds.browse", move |tx| store::browse::newest(tx, filter, before, fetch))
-        .await
+    app.db.read("refunds.browse", move |tx| store::browse::newest(tx, filter, before, fetch)).await
 }
 
 /// Takes the next step of a refund at once: what is under way is sent or asked about again; one that

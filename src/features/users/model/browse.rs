@@ -101,7 +101,8 @@ mod tests {
         assert_eq!(Search::of(" 42 "), Some(Search::Id(UserId(42))));
         assert_eq!(Search::of("  "), None);
         let Some(Search::NickName(from, to)) = Search::of("小") else { panic!("no name") };
-        for (name, is_in) in [("小", true), ("小明", true), ("小\u{1f600}", true), ("大", false)] {
+        for (name, is_in) in [("小", true), ("小明", true), ("小\u{1f600}", true), ("大", false)]
+        {
             assert_eq!((from.as_str()..to.as_str()).contains(&name), is_in, "{name}");
         }
     }
