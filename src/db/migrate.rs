@@ -93,8 +93,13 @@ pub(super) const ALL: &[Migration] = &[
     },
     Migration {
         version: 14,
+        name: "add_admins",
+        sql: include_str!("../../data/migrations/0014_add_admins.sql"),
+    },
+    Migration {
+        version: 15,
         name: "add_browse_indexes",
-        sql: include_str!("../../data/migrations/0014_add_browse_indexes.sql"),
+        sql: include_str!("../../data/migrations/0015_add_browse_indexes.sql"),
     },
 ];
 
