@@ -28,8 +28,16 @@ const MAX_LETTERS: usize = 256;
 const MIN_DISTINCT: usize = 5;
 
 /// Beginnings that everybody tries first.
-const COMMON: [&str; 8] =
-    ["password", "123456789", "qwertyuiop", "letmein", "admin123", "iloveyou", "abcdefghi", "11111111"];
+const COMMON: [&str; 8] = [
+    "password",
+    "123456789",
+    "qwertyuiop",
+    "letmein",
+    "admin123",
+    "iloveyou",
+    "abcdefghi",
+    "11111111",
+];
 
 /// Letters of a drawn password, without those that look alike.
 const ALPHABET: &[u8; 32] = b"abcdefghjkmnpqrstuvwxyz23456789+";
