@@ -147,7 +147,8 @@ impl IntoResponse for Csv {
             .header(header::CONTENT_TYPE, "text/csv; charset=utf-8")
             .header(header::CACHE_CONTROL, "no-store")
             .body(self.body);
-        if let Ok(value) = HeaderValue::try_from(format!("attachment; filename=\"{}\"", self.name)) {
+        if let Ok(value) = HeaderValue::try_from(format!("attachment; filename=\"{}\"", self.name))
+        {
             response.headers_mut().insert(header::CONTENT_DISPOSITION, value);
         }
         response

@@ -16,7 +16,7 @@ use self::wire::{
 };
 use super::AdminTag;
 use super::auth::Viewer;
-use super::csv::{self, Csv, Sheet};
+use super::csv::{self, Csv};
 use super::list;
 use crate::app::App;
 use crate::base::ids::UserId;
@@ -122,9 +122,7 @@ impl UsersApi {
         csv::export(&self.app, LedgerRow::sheet(), move |after, fetch| {
             let app = Arc::clone(&app);
             let after = after.unwrap_or([i64::MAX; 2]);
-            async move {
-                points::service::by_hand::statement(&app, user, kind, after, fetch).await
-            }
+            async move { points::service::by_hand::statement(&app, user, kind, after, fetch).await }
         })
         .await
     }

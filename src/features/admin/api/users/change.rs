@@ -99,7 +99,7 @@ impl UserChangesApi {
     ///
     /// Repeated with the same `Idempotency-Key` it happens once. A balance is never below zero. Errors:
     /// `INSUFFICIENT_POINTS`, `USER_NOT_FOUND`, `IDEMPOTENCY_KEY_REUSED`.
-    #[oai(path = "/:id/points", method = "post", operation_id = "adjustUserPoints")]
+    #[oai(path = "/:id/points/adjust", method = "post", operation_id = "adjustUserPoints")]
     async fn adjust_points(
         &self,
         admin: OperatorSteppedUp,

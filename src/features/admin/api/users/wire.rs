@@ -74,7 +74,14 @@ impl AdminUser {
         Sheet {
             name: "users.csv",
             columns: &[
-                "id", "openid", "nickName", "level", "vipExpireAt", "points", "state", "createdAt",
+                "id",
+                "openid",
+                "nickName",
+                "level",
+                "vipExpireAt",
+                "points",
+                "state",
+                "createdAt",
             ],
             keys: browse::keys,
             record: |user| {
@@ -251,11 +258,7 @@ impl AdminUserDetail {
                 month_used: quota.month_used,
                 total_generations: quota.total_generations,
             }),
-            spent: AdminSpent {
-                orders: spent.orders,
-                paid: spent.paid,
-                refunded: spent.refunded,
-            },
+            spent: AdminSpent { orders: spent.orders, paid: spent.paid, refunded: spent.refunded },
         }
     }
 }
@@ -315,7 +318,13 @@ impl LedgerRow {
         Sheet {
             name: "points.csv",
             columns: &[
-                "id", "createdAt", "type", "amount", "balanceAfter", "reason", "reference",
+                "id",
+                "createdAt",
+                "type",
+                "amount",
+                "balanceAfter",
+                "reason",
+                "reference",
                 "description",
             ],
             keys: Self::keys,
