@@ -2,6 +2,7 @@
 //! [`api`].
 
 mod accounts;
+mod audit;
 mod auth;
 mod cookie;
 mod error;
@@ -26,6 +27,7 @@ pub fn api(app: &Arc<App>, base: &str) -> OpenApiService<impl OpenApi + 'static,
     let admins = (
         session::SessionApi { app: Arc::clone(app) },
         accounts::AccountsApi { app: Arc::clone(app) },
+        audit::AuditApi { app: Arc::clone(app) },
     );
     OpenApiService::new(admins, "dream-bff admin", env!("CARGO_PKG_VERSION"))
         .description(DESCRIPTION)

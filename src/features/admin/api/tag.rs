@@ -9,4 +9,6 @@ pub enum AdminTag {
     Session,
     /// Administrators and their roles.
     Admins,
+    /// Who changed what.
+    Audit,
 }
