@@ -13,4 +13,6 @@ pub enum AdminTag {
     Users,
     /// Orders, refunds, what WeChat told, reconciliation and what was earned.
     Orders,
+    /// Who changed what.
+    Audit,
 }
