@@ -37,6 +37,7 @@ const OPERATIONS: &[(&str, &str)] = &[
     ("endOwnSession", "Viewer"),
     ("getAdminSession", "Viewer"),
     ("getAuditEntry", "Viewer"),
+    ("getHome", "Viewer"),
     ("listAdminSessions", "Owner"),
     ("listAdmins", "Owner"),
     ("listAuditLog", "Viewer"),
