@@ -54,6 +54,8 @@ async fn today_is_what_happened_today_and_yesterday_what_had_by_this_hour() {
     assert_eq!(second["today"]["pointsSold"], 550);
 
     t.clock.advance(Duration::from_secs(23 * 3600));
+    // Who rests so long is logged out.
+    let admin = t.admin("viewer");
     let next = home(&admin).await;
     assert_eq!(next["today"]["revenue"], 0);
     assert_eq!(next["yesterday"]["revenue"], 1999);

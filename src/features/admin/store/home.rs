@@ -145,7 +145,8 @@ pub(in crate::features::admin) fn pending_reviews(
 ) -> Result<Waiting, DbError> {
     tx.query_one(
         "SELECT COUNT(*), MIN(g.created_at)
-           FROM (SELECT id, created_at FROM gallery_images WHERE status = 'PENDING' LIMIT ?1) g
+           FROM (SELECT id, created_at FROM gallery_images
+                  WHERE status = 'PENDING' AND status <> 'APPROVED' ORDER BY id LIMIT ?1) g
            LEFT JOIN media_checks c ON c.image_id = g.id
           WHERE c.state IS NULL OR c.state NOT IN ('WANTED', 'ASKED')",
         params![most],
