@@ -15,7 +15,8 @@ use crate::base::rng::Rng;
 use crate::config::{Config, LogConfig};
 use crate::sandbox::Sandbox;
 use crate::server::{
-    self, Inherited, ProxyHeaders, Readyz, Sockets, Tls, Transport, TrustedProxies, shutdown, systemd,
+    self, Inherited, ProxyHeaders, Readyz, Sockets, Tls, Transport, TrustedProxies, shutdown,
+    systemd,
 };
 use crate::{features, jobs};
 

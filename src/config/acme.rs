@@ -133,7 +133,9 @@ impl FromStr for DomainName {
         let ends_in_letters =
             labels.last().is_some_and(|last| last.bytes().any(|byte| byte.is_ascii_alphabetic()));
         if name.len() > 253 || labels.len() < 2 || !labels.iter().all(|label| is_label(label)) {
-            return Err("is no domain name: neither scheme nor port nor path belongs here".to_owned());
+            return Err(
+                "is no domain name: neither scheme nor port nor path belongs here".to_owned()
+            );
         }
         if !ends_in_letters {
             return Err("is an address; certificates are ordered for names".to_owned());
@@ -206,7 +208,8 @@ mod tests {
     #[test]
     fn a_mail_address_looks_like_one() {
         assert!(email("ops@example.com").is_ok());
-        for bad in ["ops", "@example.com", "ops@localhost", "mailto:ops@example.com", "a@b.c,d@e.f"] {
+        for bad in ["ops", "@example.com", "ops@localhost", "mailto:ops@example.com", "a@b.c,d@e.f"]
+        {
             assert!(email(bad).is_err(), "{bad}");
         }
     }

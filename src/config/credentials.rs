@@ -68,7 +68,11 @@ fn collect(
             continue;
         }
         if let Some(value) = read(&folder.join(name)).map_err(|problem| {
-            ConfigError::wrong(name, &problem, &format!("LoadCredential={name}:/etc/secrets/{name}"))
+            ConfigError::wrong(
+                name,
+                &problem,
+                &format!("LoadCredential={name}:/etc/secrets/{name}"),
+            )
         })? {
             found.push((name.to_owned(), value));
         }
@@ -94,7 +98,8 @@ fn read(path: &Path) -> Result<Option<String>, String> {
     if bytes.len() as u64 > MAX_BYTES {
         return Err(format!("comes from {shown}, which is larger than 64 KiB"));
     }
-    let text = String::from_utf8(bytes).map_err(|_| format!("comes from {shown}, which is no text"))?;
+    let text =
+        String::from_utf8(bytes).map_err(|_| format!("comes from {shown}, which is no text"))?;
     let text = text.strip_suffix('\n').unwrap_or(&text);
     let text = text.strip_suffix('\r').unwrap_or(text);
     Ok((!text.is_empty()).then(|| text.to_owned()))
@@ -113,8 +118,8 @@ mod tests {
         // What the machine's own environment sets is not the matter here.
         let command = Command::new("test").subcommand(serve);
         let command = fill_from(command, folder)?;
-        let command =
-            command.mut_subcommands(|sub| sub.mut_args(|arg| arg.env(clap::builder::Resettable::Reset)));
+        let command = command
+            .mut_subcommands(|sub| sub.mut_args(|arg| arg.env(clap::builder::Resettable::Reset)));
         let matches = command.clone().try_get_matches_from(["test", "serve"]).unwrap();
         let help = command.clone().find_subcommand_mut("serve").unwrap().render_long_help();
         assert!(!help.to_string().contains("hunter2"), "help shows no secret");

@@ -96,7 +96,8 @@ impl Redirect {
         // The path is taken as it came; what stands before it is ours.
         let path = uri.path_and_query().map_or("/", |path| path.as_str());
         let origin_end = self.base.find("://").map_or(0, |at| at + 3);
-        let origin = self.base[origin_end..].find('/').map_or(self.base.len(), |at| at + origin_end);
+        let origin =
+            self.base[origin_end..].find('/').map_or(self.base.len(), |at| at + origin_end);
         HeaderValue::from_str(&format!("{}{path}", &self.base[..origin])).ok()
     }
 }
@@ -154,7 +155,8 @@ mod tests {
                 "{host}"
             );
         }
-        for host in ["evil.example", "api.example.com.evil.example", "203.0.113.9", "", "[::1]:80"] {
+        for host in ["evil.example", "api.example.com.evil.example", "203.0.113.9", "", "[::1]:80"]
+        {
             assert_eq!(location(host, "/"), None, "{host}");
         }
         // An absolute target counts instead of the header.

@@ -3,6 +3,7 @@
 
 mod support;
 
+mod acme;
 mod auth;
 mod auth_coverage;
 mod crash;
@@ -31,7 +32,9 @@ mod refunds;
 mod sandbox_pay;
 mod settings;
 mod stats;
+mod systemd;
 mod templates;
+mod tls;
 mod users;
 mod vip;
 mod weixin;

@@ -142,7 +142,8 @@ mod tests {
             AcmeError::of_check(("a.example.com".to_owned(), problem), kind).to_string()
         };
         let said = refused(ChallengeKind::Http01);
-        let quoted = "a.example.com: the authority says \"Connection refused\" (connection); is port 80";
+        let quoted =
+            "a.example.com: the authority says \"Connection refused\" (connection); is port 80";
         assert!(said.starts_with(quoted), "{said}");
         assert!(refused(ChallengeKind::TlsAlpn01).contains("is port 443"));
         for name in ["dns", "caa", "rateLimited", "unauthorized", "externalAccountRequired"] {

@@ -55,8 +55,7 @@ async fn with_bytes(request: Request<BodyWrapper<Bytes>>) -> Request<Vec<u8>> {
     let (parts, mut body) = request.into_parts();
     let mut bytes = Vec::new();
     // One frame, which is there already.
-    while let Some(Ok(frame)) =
-        std::future::poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await
+    while let Some(Ok(frame)) = std::future::poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await
     {
         if let Ok(data) = frame.into_data() {
             bytes.extend_from_slice(&data);

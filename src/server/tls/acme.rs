@@ -22,7 +22,9 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use super::certificate::{BadCertificate, Certificate};
 use crate::app::App;
 use crate::base::time::UnixMillis;
-use crate::clients::acme::{AcmeAccount, AcmeClient, AcmeError, AcmeSettings, ChallengeKind, Issued};
+use crate::clients::acme::{
+    AcmeAccount, AcmeClient, AcmeError, AcmeSettings, ChallengeKind, Issued,
+};
 use crate::config::Config;
 use crate::config::acme::AcmeChallenge;
 use schedule::{Plan, next_try, renew_at};
@@ -59,10 +61,7 @@ pub enum AcmeStartError {
 
 impl AcmeOrders {
     /// Prepares orders and gives the certificate to begin with: the stored one, else a placeholder.
-    pub(super) fn start(
-        app: &App,
-        config: &Config,
-    ) -> Result<(Self, Certificate), AcmeStartError> {
+    pub(super) fn start(app: &App, config: &Config) -> Result<(Self, Certificate), AcmeStartError> {
         let acme = &config.acme;
         let domains: Vec<String> =
             acme.acme_domains.iter().map(|name| name.as_str().to_owned()).collect();

@@ -30,7 +30,9 @@ pub(super) enum BadCertificate {
     NoCertificate,
     #[error("cannot be understood: {0}")]
     Unreadable(String),
-    #[error("holds no private key in PEM that can be used; one with a password must be decrypted first")]
+    #[error(
+        "holds no private key in PEM that can be used; one with a password must be decrypted first"
+    )]
     NoKey,
     #[error("is not the key of the certificate")]
     OtherKey,
@@ -74,9 +76,8 @@ impl Certificate {
         let (_, parsed) = X509Certificate::from_der(first)
             .map_err(|err| BadCertificate::Unreadable(err.to_string()))?;
         let names = names(&parsed);
-        let seconds = |time: x509_parser::time::ASN1Time| {
-            UnixMillis(0).plus_seconds(time.timestamp())
-        };
+        let seconds =
+            |time: x509_parser::time::ASN1Time| UnixMillis(0).plus_seconds(time.timestamp());
         let not_before = seconds(parsed.validity().not_before);
         let not_after = seconds(parsed.validity().not_after);
         let mut warnings = Vec::new();
@@ -88,13 +89,19 @@ impl Certificate {
                            with a hole; use fullchain.pem";
             warnings.push(warning.to_owned());
         }
-        let key = CertifiedKey::from_der(chain, key, &default_provider()).map_err(|err| {
-            match err {
+        let key =
+            CertifiedKey::from_der(chain, key, &default_provider()).map_err(|err| match err {
                 rustls::Error::InconsistentKeys(_) => BadCertificate::OtherKey,
                 _ => BadCertificate::NoKey,
-            }
-        })?;
-        Ok(Self { key: Arc::new(key), names, not_before, not_after, is_placeholder: false, warnings })
+            })?;
+        Ok(Self {
+            key: Arc::new(key),
+            names,
+            not_before,
+            not_after,
+            is_placeholder: false,
+            warnings,
+        })
     }
 
     /// Whether it can be served at `now` to who asks for `host`.
@@ -146,10 +153,6 @@ impl Certificate {
 
     pub(super) fn not_after(&self) -> UnixMillis {
         self.not_after
-    }
-
-    pub(super) fn is_placeholder(&self) -> bool {
-        self.is_placeholder
     }
 
     pub(super) fn warnings(&self) -> &[String] {

@@ -70,6 +70,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::base::rng::Rng;
 
     const START: UnixMillis = UnixMillis(1_769_688_000_000);
 
@@ -103,10 +104,8 @@ mod tests {
     #[test]
     fn the_authority_has_the_last_word() {
         let rng = Rng::seeded(1);
-        let asked = |seconds| AcmeError {
-            retry_after: Some(Duration::from_secs(seconds)),
-            ..refusal()
-        };
+        let asked =
+            |seconds| AcmeError { retry_after: Some(Duration::from_secs(seconds)), ..refusal() };
         assert_eq!(next_try(START, 1, &asked(7200), &rng), START.plus_seconds(7200));
         assert!(next_try(START, 1, &asked(1), &rng) >= START.plus_seconds(600));
         assert_eq!(next_try(START, 1, &asked(u64::MAX), &rng), START.plus_seconds(7 * DAY));

@@ -210,7 +210,11 @@ mod tests {
             .keep_certificate(&issued("a.example.com"))
             .unwrap();
         let has = |directory: &str, domains: &[String]| {
-            AcmeStore::open(data.path(), directory, domains).unwrap().certificate().unwrap().is_some()
+            AcmeStore::open(data.path(), directory, domains)
+                .unwrap()
+                .certificate()
+                .unwrap()
+                .is_some()
         };
         assert!(has(STAGING, &one));
         assert!(!has(STAGING, &two));

@@ -28,7 +28,8 @@ fn it_is_good_for_its_time_and_its_names() {
     for host in ["api.example.com", "API.example.com", "a.cdn.example.com", "203.0.113.9"] {
         good.check(START, Some(host)).unwrap();
     }
-    for host in ["example.com", "cdn.example.com", "a.b.cdn.example.com", "203.0.113.8", "xapi.example.com"]
+    for host in
+        ["example.com", "cdn.example.com", "a.b.cdn.example.com", "203.0.113.8", "xapi.example.com"]
     {
         let refused = good.check(START, Some(host)).unwrap_err().to_string();
         assert!(refused.contains("api.example.com, *.cdn") && refused.contains(host), "{refused}");
