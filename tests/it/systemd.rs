@@ -115,7 +115,8 @@ fn inheriting(
     let mut shell = Command::new("sh");
     // The socket comes as standard input, the one descriptor that is inherited without further ado,
     // and is moved to where systemd puts it. The shell becomes the program, under the same pid.
-    let script = "exec 3<&0 0</dev/null; LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=$1 exec \"$0\" serve";
+    let script =
+        "exec 3<&0 0</dev/null; LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=$1 exec \"$0\" serve";
     shell.arg("-c").arg(script).arg(program).arg(name);
     shell.env_clear().envs(std::env::vars_os().filter(|(name, _)| name == "PATH"));
     shell.envs(Process::environment(folder, sandbox, changes)).current_dir(folder);

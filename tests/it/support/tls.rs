@@ -2,12 +2,15 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
+use dream_bff::base::clock::TestClock;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use rustls::crypto::aws_lc_rs::default_provider;
-use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::time_provider::TimeProvider;
 use rustls::version::{TLS12, TLS13};
-use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
+use rustls::{ClientConfig, ConfigBuilder, RootCertStore, SupportedProtocolVersion, WantsVerifier};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -53,20 +56,40 @@ impl Authority {
         self.client_of(&[&TLS13, &TLS12])
     }
 
+    /// The same by another clock.
+    pub(crate) fn client_at(&self, clock: &TestClock) -> TlsClient {
+        let builder = ClientConfig::builder_with_details(
+            Arc::new(default_provider()),
+            Arc::new(ByClock(clock.clone())),
+        );
+        self.finish(builder.with_protocol_versions(&[&TLS13]).unwrap())
+    }
+
     /// The same for TLS 1.2 alone.
     pub(crate) fn client_of_tls12(&self) -> TlsClient {
         self.client_of(&[&TLS12])
     }
 
     fn client_of(&self, versions: &[&'static SupportedProtocolVersion]) -> TlsClient {
+        let builder = ClientConfig::builder_with_provider(Arc::new(default_provider()));
+        self.finish(builder.with_protocol_versions(versions).unwrap())
+    }
+
+    fn finish(&self, builder: ConfigBuilder<ClientConfig, WantsVerifier>) -> TlsClient {
         let mut roots = RootCertStore::empty();
         roots.add(self.root.clone()).unwrap();
-        let config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
-            .with_protocol_versions(versions)
-            .unwrap()
-            .with_root_certificates(roots)
-            .with_no_client_auth();
+        let config = builder.with_root_certificates(roots).with_no_client_auth();
         TlsClient { config: Arc::new(config) }
+    }
+}
+
+#[derive(Debug)]
+struct ByClock(TestClock);
+
+impl TimeProvider for ByClock {
+    fn current_time(&self) -> Option<UnixTime> {
+        let seconds = u64::try_from(self.0.now().seconds()).unwrap();
+        Some(UnixTime::since_unix_epoch(Duration::from_secs(seconds)))
     }
 }
 

@@ -35,7 +35,6 @@ impl Wire {
         wire.0.write_all(request.as_bytes()).await.ok()?;
         wire.answer().await
     }
-
 }
 
 impl<T: AsyncRead + AsyncWrite + Unpin> Wire<T> {
