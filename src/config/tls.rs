@@ -79,6 +79,15 @@ pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
                 "PUBLIC_URL=https://api.example.com",
             ));
         }
+        let host = config.public_host().unwrap_or_default();
+        let domains = &config.acme.acme_domains;
+        if config.acme.is_on() && !domains.iter().any(|name| name.as_str() == host) {
+            return Err(ConfigError::wrong(
+                "ACME_DOMAINS",
+                &format!("does not name {host}, the host of PUBLIC_URL"),
+                &format!("ACME_DOMAINS={host}"),
+            ));
+        }
     } else if tls.http_listen.is_some() {
         return Err(ConfigError::wrong(
             "HTTP_LISTEN",

@@ -50,9 +50,9 @@ impl PublicUrl {
 }
 
 impl PublicUrl {
-    /// Without port; an IPv6 address keeps its brackets.
+    /// In lower case, without port; an IPv6 address keeps its brackets.
     pub fn host(&self) -> String {
-        parts(&self.0).map(|(_, host)| host).unwrap_or_default()
+        parts(&self.0).map(|(_, host)| host.to_ascii_lowercase()).unwrap_or_default()
     }
 }
 

@@ -173,8 +173,9 @@ async fn a_new_certificate_is_taken_under_load_without_a_failed_request() {
     let load: Vec<_> = (0..4)
         .map(|_| {
             let (stop, done, failed) = (Arc::clone(&stop), Arc::clone(&done), Arc::clone(&failed));
-            // Believes both authorities in turn: one of the two must be served.
-            let clients = [authority.client(), other.client()];
+            // Believes both authorities in turn: one of the two must be served. The first once more, as
+            // the certificate may change between the two.
+            let clients = [authority.client(), other.client(), authority.client()];
             let address = server.address;
             tokio::spawn(async move {
                 while !stop.load(Ordering::SeqCst) {
@@ -283,6 +284,10 @@ fn settings_that_do_not_fit_together_stop_the_start() {
         (vec![all[0], all[1]], "PUBLIC_URL must begin with https://"),
         (vec![all[0], all[1], https, domains], "ACME_DOMAINS and TLS_CERT_PATH are both set"),
         (vec![domains, https], "ACME_ACCEPT_TERMS is not set"),
+        (
+            vec![("ACME_DOMAINS", "a.example.com"), https, ("ACME_ACCEPT_TERMS", "true")],
+            "ACME_DOMAINS does not name api.example.com",
+        ),
         (
             vec![domains, https, ("ACME_ACCEPT_TERMS", "true"), ("ACME_CHALLENGE", "http-01")],
             "ACME_CHALLENGE is http-01",
