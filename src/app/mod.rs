@@ -9,6 +9,7 @@ pub mod lists;
 pub mod media;
 pub mod revoked;
 pub mod state;
+pub mod tls;
 
 use std::io;
 use std::path::PathBuf;
@@ -43,6 +44,7 @@ use lists::{ListGeneration, ListSettings};
 use media::{Media, MediaStartError};
 use revoked::RevokedIds;
 use state::FeatureStates;
+use tls::TlsBoard;
 
 /// How long a user stays in memory without being asked for anew.
 const USER_LIFE: Duration = Duration::from_secs(3600);
@@ -92,6 +94,8 @@ pub struct App {
     pub gallery: ListGeneration,
     /// Who is here today.
     pub activity: ActiveUsers,
+    /// What is known about the server's own certificate.
+    pub tls: TlsBoard,
     /// Where a file for a moment may lie: beside the database, on the same disk.
     pub scratch_dir: PathBuf,
     /// With less space than this on that disk, in bytes, it is almost full.
@@ -193,6 +197,7 @@ impl App {
             lists: list_settings(config),
             gallery: ListGeneration::default(),
             activity: ActiveUsers::default(),
+            tls: TlsBoard::default(),
             scratch_dir: config.storage.data_dir.clone(),
             min_free_bytes: u64::from(config.storage.min_free_disk_mib) * 1024 * 1024,
             states: FeatureStates::default(),

@@ -18,7 +18,7 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::base::error_chain::error_chain;
 use crate::config::parse::{ignore_empty_variables, load_dotenv, one_line};
-use crate::config::{Config, ConfigError, StorageConfig};
+use crate::config::{Config, ConfigError, StorageConfig, credentials};
 
 /// A setting stopped the start.
 const EXIT_CONFIG: u8 = 2;
@@ -125,7 +125,8 @@ fn parse() -> Result<Cli, ExitCode> {
         ExitCode::from(EXIT_CONFIG)
     };
     load_dotenv().map_err(|err| refuse(&err))?;
-    let command = ignore_empty_variables(Cli::command());
+    let command = credentials::fill(Cli::command()).map_err(|err| refuse(&err))?;
+    let command = ignore_empty_variables(command);
     let matches =
         command.clone().try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches));
     matches.map_err(|err| match one_line(&command, &err) {

@@ -167,6 +167,12 @@ impl Db {
         self.write("db.check_writable", move |tx| tx.touch(version)).await
     }
 
+    /// Whether the writer took up a write and ended it, well or not: a full disk is an answer, a full
+    /// queue is none. Waits for as long as the writer does not answer.
+    pub async fn writer_answers(&self) -> bool {
+        !matches!(self.check_writable().await, Err(DbError::Overloaded | DbError::Stopped))
+    }
+
     /// What the writer did since the start.
     pub fn stats(&self) -> WriterStats {
         let depth = self

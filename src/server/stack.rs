@@ -41,6 +41,8 @@ pub struct StackSettings {
     pub body_limits: Vec<(String, usize)>,
     /// From the head of a request to the end of its body.
     pub body_timeout: Duration,
+    /// `Strict-Transport-Security` of every answer, if it is sent.
+    pub hsts: Option<HeaderValue>,
 }
 
 /// The routes with everything around them. An endpoint that never fails.
@@ -138,6 +140,9 @@ impl<E: Endpoint> Endpoint for Stack<E> {
         let headers = response.headers_mut();
         headers.insert(X_REQUEST_ID.clone(), context.request_id_header());
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        if let Some(hsts) = &self.settings.hsts {
+            headers.insert(header::STRICT_TRANSPORT_SECURITY, hsts.clone());
+        }
         if access_log::is_enabled() {
             access_log::write(&self.paths, &method, &context, &response, bytes, &since);
         }

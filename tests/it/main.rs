@@ -3,6 +3,7 @@
 
 mod support;
 
+mod acme;
 mod admin;
 mod admin_auth_coverage;
 mod admin_business;
@@ -37,7 +38,9 @@ mod refunds;
 mod sandbox_pay;
 mod settings;
 mod stats;
+mod systemd;
 mod templates;
+mod tls;
 mod users;
 mod vip;
 mod weixin;
