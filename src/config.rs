@@ -4,6 +4,7 @@
 //! A value that is missing or malformed stops the start with one line that names the variable, what
 //! is wrong and an example (see [`parse`]). The value name of a setting is its example.
 
+pub mod backup;
 pub mod http;
 pub mod image_api;
 pub mod logging;
@@ -25,6 +26,7 @@ use std::net::SocketAddr;
 
 use clap::Args;
 
+pub use backup::BackupConfig;
 pub use http::HttpConfig;
 pub use image_api::ImageApiConfig;
 pub use logging::LogConfig;
@@ -46,6 +48,8 @@ pub struct Config {
     pub storage: StorageConfig,
     #[command(flatten)]
     pub media: MediaConfig,
+    #[command(flatten)]
+    pub backup: BackupConfig,
     #[command(flatten)]
     pub security: SecurityConfig,
     #[command(flatten)]
@@ -93,6 +97,7 @@ impl Config {
             ));
         }
         self.media.s3()?;
+        self.backup.bucket(&self.media)?;
         self.virtual_payment.values()?;
         self.push.values()?;
         self.check_wechat_pay()

@@ -1,6 +1,7 @@
 //! Everything long-lived, built once from the configuration and handed to the features.
 
 pub mod activity;
+pub mod backup;
 pub mod cache;
 pub mod keys;
 pub mod limits;
@@ -34,6 +35,7 @@ use crate::config::{Config, ConfigError, HttpConfig, ImageApiConfig};
 use crate::db::{Db, DbSettings, OpenError};
 
 use activity::ActiveUsers;
+use backup::{BackupPlace, BackupStartError};
 use cache::LoadCache;
 use keys::{KeyError, Keys};
 use limits::{LimitSettings, Limits};
@@ -88,6 +90,8 @@ pub struct App {
     pub gallery: ListGeneration,
     /// Who is here today.
     pub activity: ActiveUsers,
+    /// Where backups come from and go to; shared with the thread that makes one.
+    pub backups: Arc<BackupPlace>,
     /// Where a file for a moment may lie: beside the database, on the same disk.
     pub scratch_dir: PathBuf,
     /// What features keep in memory.
@@ -138,6 +142,8 @@ pub enum StartError {
     WechatPay(#[from] KeyProblem),
     #[error(transparent)]
     Media(#[from] MediaStartError),
+    #[error(transparent)]
+    Backup(#[from] BackupStartError),
 }
 
 impl App {
@@ -155,6 +161,7 @@ impl App {
         let image_api =
             ImageApiClient::new(image_api_settings(config)).map_err(StartError::Client)?;
         let media = Media::open(config, &clock)?;
+        let backups = BackupPlace::new(&config.storage, &config.media, &config.backup, &clock)?;
         let upstreams =
             Upstreams::new(upstream_configs(&config.image_api), clock.clone(), rng.clone())
                 .map_err(StartError::Client)?;
@@ -184,6 +191,7 @@ impl App {
             lists: list_settings(config),
             gallery: ListGeneration::default(),
             activity: ActiveUsers::default(),
+            backups: Arc::new(backups),
             scratch_dir: config.storage.data_dir.clone(),
             states: FeatureStates::default(),
         }))

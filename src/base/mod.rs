@@ -4,6 +4,7 @@ pub mod clock;
 pub mod cpu_pool;
 pub mod error_chain;
 pub mod ids;
+pub mod low_priority;
 pub mod rng;
 pub mod secret;
 pub mod time;

@@ -91,6 +91,11 @@ pub(super) const ALL: &[Migration] = &[
         name: "add_account_closures",
         sql: include_str!("../../data/migrations/0013_add_account_closures.sql"),
     },
+    Migration {
+        version: 14,
+        name: "add_backup_runs",
+        sql: include_str!("../../data/migrations/0014_add_backup_runs.sql"),
+    },
 ];
 
 /// Where a database file stands.
