@@ -150,7 +150,7 @@ mod tests {
         #[test]
         fn no_text_confuses_it(text in ".{0,60}") {
             if let Some(name) = BackupName::parse(&text) {
-                prop_assert_eq!(name.to_string(), text);
+                prop_assert_eq!(name.to_string(), text.clone());
             }
             let _ = pre_migration_time(&text);
         }
