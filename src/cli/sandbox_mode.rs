@@ -18,7 +18,8 @@ const JWT_SECRET: &str = "sandbox-secret-that-protects-nothing-at-all";
 const WEBHOOK_SECRET: &str = "sandbox-webhook-secret";
 
 /// Settings that say that this machine serves real users.
-const PRODUCTION_VARIABLES: [&str; 4] = ["WECHAT_SECRET", "WECHAT_PAY_", "S3_", "BACKUP_S3_"];
+const PRODUCTION_VARIABLES: [&str; 6] =
+    ["WECHAT_SECRET", "WECHAT_PAY_", "WECHAT_VIRTUAL_PAY_", "WECHAT_PUSH_", "S3_", "BACKUP_S3_"];
 
 /// The settings of a sandbox: simulators instead of WeChat, WeChat Pay and the image API, its own database
 /// file, and this machine only unless `LISTEN` says otherwise.
