@@ -123,12 +123,12 @@ impl BackupConfig {
         }
         let endpoint = self.backup_s3_endpoint.clone().or_else(|| media.s3_endpoint.clone());
         let region = self.backup_s3_region.clone().or_else(|| media.s3_region.clone());
-        let key_id = self.backup_s3_access_key_id.clone().or_else(|| media.s3_access_key_id.clone());
+        let key_id =
+            self.backup_s3_access_key_id.clone().or_else(|| media.s3_access_key_id.clone());
         let secret =
             self.backup_s3_secret_access_key.clone().or_else(|| media.s3_secret_access_key.clone());
-        let missing = |name: &str, example: &str| {
-            ConfigError::missing(name, &format!("{name}={example}"))
-        };
+        let missing =
+            |name: &str, example: &str| ConfigError::missing(name, &format!("{name}={example}"));
         Ok(Some(S3Config {
             endpoint: endpoint.ok_or_else(|| {
                 missing("BACKUP_S3_ENDPOINT", "https://cos.ap-beijing.myqcloud.com")

@@ -101,9 +101,7 @@ fn write_copy(
         source.busy_timeout(BUSY_TIMEOUT).map_err(copy_failed)?;
         // One moment for all steps: without it each step would see what was written since the last
         // one, and begin from the first page again.
-        source
-            .execute_batch("BEGIN; SELECT count(*) FROM sqlite_schema;")
-            .map_err(copy_failed)?;
+        source.execute_batch("BEGIN; SELECT count(*) FROM sqlite_schema;").map_err(copy_failed)?;
         let mut target =
             Connection::open_with_flags(partial, connection::flags()).map_err(copy_failed)?;
         // Nobody else sees the copy until it is renamed, so it needs no journal of its own.
@@ -235,8 +233,9 @@ mod tests {
 
         assert!(steps.len() >= 3 && steps.is_sorted(), "{steps:?}");
         let copy = Connection::open(&to).unwrap();
-        let found: (i64, i64) =
-            copy.query_row("SELECT count(*), max(n) FROM t", [], |r| Ok((r.get(0)?, r.get(1)?))).unwrap();
+        let found: (i64, i64) = copy
+            .query_row("SELECT count(*), max(n) FROM t", [], |r| Ok((r.get(0)?, r.get(1)?)))
+            .unwrap();
         assert_eq!(found, (10_000, 10_000));
     }
 

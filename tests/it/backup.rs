@@ -178,7 +178,10 @@ async fn books_that_do_not_balance_are_kept_and_do_not_count_as_good() {
 fn a_backup_of_nothing_is_refused_in_one_line() {
     let folder = TempDir::new().unwrap();
     let said = refused(&run(folder.path(), &["backup"], &[]));
-    assert!(said.starts_with("dream-bff: there is no database ") && said.lines().count() == 1, "{said}");
+    assert!(
+        said.starts_with("dream-bff: there is no database ") && said.lines().count() == 1,
+        "{said}"
+    );
     assert!(ok(&run(folder.path(), &["backups", "list"], &[])).contains("no backups in"));
     let said = refused(&run(folder.path(), &["restore", "latest"], &[]));
     assert!(said.contains("there is no backup"), "{said}");

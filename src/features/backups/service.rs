@@ -72,8 +72,7 @@ pub async fn run_due(app: &Arc<App>) -> Result<Option<Made>, BackupError> {
     if !is_due_now(app)? {
         return Ok(None);
     }
-    let wish =
-        Wish { media: app.backups.with_media, upload: app.backups.bucket.is_some() };
+    let wish = Wish { media: app.backups.with_media, upload: app.backups.bucket.is_some() };
     let made = run_now(app, Cause::Schedule, wish).await?;
     let last = last_drill(app)?.map(|drill| drill.ended_at);
     if is_drill_due(app.backups.drill_days, last, app.clock.now()) {

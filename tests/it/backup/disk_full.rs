@@ -23,7 +23,9 @@ impl SmallDisk {
             .arg(folder.path())
             .output();
         if !mounted.is_ok_and(|output| output.status.success()) {
-            eprintln!("no file system may be mounted here: what happens on a full disk was not tried");
+            eprintln!(
+                "no file system may be mounted here: what happens on a full disk was not tried"
+            );
             return None;
         }
         Some(Self { folder })
@@ -89,10 +91,16 @@ async fn writes_are_refused_with_a_reason_reads_go_on_and_it_mends_itself() {
     // Reads go on, and say what was acknowledged.
     for _ in 0..5 {
         let me = server.ask("GET", "/v1/users/me", Some(&token), &Value::Null).await.ok();
-        assert_eq!(me["user"]["nickName"].as_str().or(me["nickName"].as_str()), Some(last.as_str()));
+        assert_eq!(
+            me["user"]["nickName"].as_str().or(me["nickName"].as_str()),
+            Some(last.as_str())
+        );
     }
     let ready = server.ask("GET", "/readyz", None, &Value::Null).await;
-    assert_eq!((ready.status, ready.json()["checks"]["database"].as_str()), (503, Some("not writable")));
+    assert_eq!(
+        (ready.status, ready.json()["checks"]["database"].as_str()),
+        (503, Some("not writable"))
+    );
 
     // A backup fails too, in one line, and leaves what is there.
     let backups = disk.path().join("data/backups");

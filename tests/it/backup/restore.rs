@@ -29,11 +29,15 @@ async fn on_a_new_machine_all_is_as_it_was_and_the_server_starts() {
     let data = folder.path().join("data");
     fs::create_dir(&data).unwrap();
     let said = ok(&run_with(&data, &["restore", "latest"], &t));
-    assert!(said.contains(&made.manifest.name) && said.contains("2 users and 1 paid orders balance"), "{said}");
+    assert!(
+        said.contains(&made.manifest.name) && said.contains("2 users and 1 paid orders balance"),
+        "{said}"
+    );
     assert!(!said.contains("before is"), "there was nothing: {said}");
     let database = data.join("dream.db");
     assert_eq!(number(&database, "SELECT count(*) FROM users"), 2);
-    let status = format!("SELECT count(*) FROM orders WHERE order_id = '{order}' AND status = 'PAID'");
+    let status =
+        format!("SELECT count(*) FROM orders WHERE order_id = '{order}' AND status = 'PAID'");
     assert_eq!(number(&database, &status), 1);
     assert_eq!(files(&data), [".restoring", "dream.db", "dream.db.lock"].split_off(1));
 
@@ -52,7 +56,10 @@ async fn what_was_there_before_stays_with_all_that_a_crash_left_in_its_log() {
     ok(&run(&data, &["backup"], &[]));
     server.log_in("bob").await;
     let said = refused(&run(&data, &["restore", "latest"], &[]));
-    assert!(said.contains("stop the server first") && said.contains("is in use by process"), "{said}");
+    assert!(
+        said.contains("stop the server first") && said.contains("is in use by process"),
+        "{said}"
+    );
     server.kill();
     assert!(data.join("dream.db-wal").exists(), "its log was not folded in");
 
@@ -161,7 +168,8 @@ async fn what_is_damaged_or_something_else_is_refused_and_nothing_is_changed() {
     refuse("is neither a backup nor a database");
 
     // A whole file that is not the one of the manifest.
-    let other = zstd::encode_all(&fs::read(t.app().backups.database.clone()).unwrap()[..], 1).unwrap();
+    let other =
+        zstd::encode_all(&fs::read(t.app().backups.database.clone()).unwrap()[..], 1).unwrap();
     fs::write(&database, &other).unwrap();
     refuse("is not what its manifest says");
 
@@ -224,7 +232,10 @@ async fn the_sandbox_has_backups_when_they_are_asked_for() {
     ok(&run(data, &["migrate"], &[("DATABASE_URL", &url)]));
     let said = ok(&run(data, &["backup", "--sandbox"], &[]));
     assert!(said.contains("backups/sandbox-"), "{said}");
-    assert!(ok(&run(data, &["backups", "list"], &[])).contains("no backups"), "they are kept apart");
+    assert!(
+        ok(&run(data, &["backups", "list"], &[])).contains("no backups"),
+        "they are kept apart"
+    );
     let out = data.join("elsewhere");
     let out = out.to_str().unwrap();
     ok(&run(data, &["backup", "--sandbox", "--output", out], &[("BACKUP_KEEP", "1")]));

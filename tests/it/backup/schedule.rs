@@ -69,7 +69,8 @@ async fn a_failure_is_told_and_tried_again_in_an_hour() {
 
 #[tokio::test]
 async fn old_backups_go_and_what_is_not_ours_stays() {
-    let changes = [("BACKUP_KEEP", "3"), ("BACKUP_KEEP_DAYS", "2"), ("BACKUP_KEEP_MIGRATIONS", "1")];
+    let changes =
+        [("BACKUP_KEEP", "3"), ("BACKUP_KEEP_DAYS", "2"), ("BACKUP_KEEP_MIGRATIONS", "1")];
     let t = TestApp::with(&changes).await;
     let dir = t.app().backups.dir.clone();
     fs::create_dir_all(&dir).unwrap();
@@ -83,7 +84,10 @@ async fn old_backups_go_and_what_is_not_ours_stays() {
     for other in others {
         fs::write(dir.join(other), "not of this program").unwrap();
     }
-    for old in ["pre-migration-v1-to-v2-20200101T000000.000Z.db", "pre-migration-v2-to-v3-20200102T000000.000Z.db"] {
+    for old in [
+        "pre-migration-v1-to-v2-20200101T000000.000Z.db",
+        "pre-migration-v2-to-v3-20200102T000000.000Z.db",
+    ] {
         fs::write(dir.join(old), "a copy").unwrap();
     }
     // Left by runs that were cut off: before the manifest, and while a file grew.
@@ -99,7 +103,11 @@ async fn old_backups_go_and_what_is_not_ours_stays() {
     }
     let kept = |t: &TestApp| {
         let all = super::files(&t.app().backups.dir);
-        names.iter().filter(|name| all.contains(&format!("{name}.json"))).cloned().collect::<Vec<_>>()
+        names
+            .iter()
+            .filter(|name| all.contains(&format!("{name}.json")))
+            .cloned()
+            .collect::<Vec<_>>()
     };
     assert_eq!(kept(&t), names[2..]);
     let there = files(&dir);

@@ -324,7 +324,9 @@ mod tests {
                  <Contents><Key>a/d</Key><Size>8</Size></Contents></ListBucketResult>"
             );
             let keys: Vec<_> = blocks(&text, "Contents")
-                .map(|entry| (unescape(block(entry, "Key").unwrap()), block(entry, "Size").unwrap()))
+                .map(|entry| {
+                    (unescape(block(entry, "Key").unwrap()), block(entry, "Size").unwrap())
+                })
                 .collect();
             assert_eq!(keys, [("a/b&c".to_owned(), "7"), ("a/d".to_owned(), "8")]);
             assert_eq!(block(&text, "NextMarker"), None);

@@ -135,7 +135,8 @@ mod tests {
     fn a_copy_from_before_a_migration_says_when() {
         let at = pre_migration_time("pre-migration-v12-to-v13-20260129T120000.007Z.db");
         assert_eq!(at, Some(UnixMillis(1_769_688_000_007)));
-        for other in ["pre-migration-v1-to-v2.db", "pre-migration-vx-to-v2-20260129T120000.007Z.db"] {
+        for other in ["pre-migration-v1-to-v2.db", "pre-migration-vx-to-v2-20260129T120000.007Z.db"]
+        {
             assert_eq!(pre_migration_time(other), None);
         }
     }

@@ -52,9 +52,7 @@ pub(in crate::features::backups) fn next_due(
 ) -> Option<UnixMillis> {
     let time = times.last(now)?;
     match newest {
-        Some(newest) if newest >= time => {
-            Some(time.plus_millis(i64::from(times.hours) * HOUR_MS))
-        }
+        Some(newest) if newest >= time => Some(time.plus_millis(i64::from(times.hours) * HOUR_MS)),
         _ => Some(now),
     }
 }

@@ -21,8 +21,8 @@ pub(super) async fn check(
     scratch: &Path,
     clock: &Clock,
 ) -> Result<(CopyReport, Books), BackupError> {
-    let report = check_copy(path)
-        .map_err(|source| BackupError::Copy { name: name.to_owned(), source })?;
+    let report =
+        check_copy(path).map_err(|source| BackupError::Copy { name: name.to_owned(), source })?;
     let db = if report.schema == schema_version() {
         Db::open_copy(path)?
     } else {

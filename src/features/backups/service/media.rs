@@ -53,10 +53,7 @@ pub(super) async fn write_list(
 }
 
 /// Reads a list. `sum` is what the manifest says of it.
-pub(super) fn read_list(
-    path: &Path,
-    sum: &FileSum,
-) -> Result<Vec<(ObjectKey, u64)>, BackupError> {
+pub(super) fn read_list(path: &Path, sum: &FileSum) -> Result<Vec<(ObjectKey, u64)>, BackupError> {
     let name = || path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     if pack::sum_of(path)? != *sum {
         return Err(BackupError::Different { name: name(), what: "the sum of the list" });
@@ -131,7 +128,8 @@ pub(super) fn bring_back(
 
 /// How many pictures of a list do not lie in `media_dir`.
 pub(super) fn missing(media_dir: &Path, list: &[(ObjectKey, u64)]) -> u64 {
-    let missing = list.iter().filter(|(key, bytes)| !has_size(&media_dir.join(key.as_str()), *bytes));
+    let missing =
+        list.iter().filter(|(key, bytes)| !has_size(&media_dir.join(key.as_str()), *bytes));
     missing.count() as u64
 }
 

@@ -118,8 +118,7 @@ fn pump(
     let mut chunk = vec![0; CHUNK];
     loop {
         // What cannot be read is damaged: the disk's own errors are rare and look no different here.
-        let read =
-            read_some(source, &mut chunk).map_err(|_| BackupError::Truncated(name()))?;
+        let read = read_some(source, &mut chunk).map_err(|_| BackupError::Truncated(name()))?;
         let Some(part) = chunk.get(..read).filter(|part| !part.is_empty()) else { return Ok(()) };
         target.write_all(part).map_err(BackupError::file(to))?;
         pace.step(read as u64, file).map_err(BackupError::file(to))?;
@@ -222,7 +221,8 @@ mod tests {
     fn what_is_cut_off_or_changed_is_refused() {
         let dir = tempfile::tempdir().unwrap();
         let (from, packed, back) = ["a", "b", "c"].map(|name| dir.path().join(name)).into();
-        let noise: Vec<u8> = (0..400_000_u32).flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
+        let noise: Vec<u8> =
+            (0..400_000_u32).flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
         fs::write(&from, noise).unwrap();
         compress(&from, &packed, &mut pace(dir.path())).unwrap();
         let whole = fs::read(&packed).unwrap();

@@ -79,10 +79,9 @@ pub(super) async fn fetch(
     let mut text = Vec::new();
     bucket.download(&name.manifest(), &mut text).await?.ok_or_else(not_found)?;
     let (_, manifest) = Manifest::read(&name.manifest(), &text).ok_or_else(not_found)?;
-    for (file, sum) in [
-        (name.database(), &manifest.database),
-        (name.media_list(), &manifest.media.list),
-    ] {
+    for (file, sum) in
+        [(name.database(), &manifest.database), (name.media_list(), &manifest.media.list)]
+    {
         let path = folder.work(&file);
         let mut target = pack::create(&path).map_err(BackupError::file(&path))?;
         bucket.download(&file, &mut target).await?.ok_or_else(not_found)?;
