@@ -86,7 +86,8 @@ fn is_due_now(app: &App) -> Result<bool, BackupError> {
     if app.backups.hours == 0 || state.is_running.load(Ordering::SeqCst) {
         return Ok(false);
     }
-    let newest = newest_full(&app.backups)?.map(|backup| backup.taken_at);
+    // A folder that cannot be read is for the run to fail at, which is stored.
+    let newest = newest_full(&app.backups).ok().flatten().map(|backup| backup.taken_at);
     let tries = app.db.read_inline("backups.last_try", |tx| store::newest(tx, RunKind::Backup, 1));
     let last_try = tries?.first().filter(|run| !run.is_good()).map(|run| run.ended_at);
     Ok(is_due(&times(app), newest, last_try, app.clock.now()))

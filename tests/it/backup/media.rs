@@ -7,7 +7,7 @@ use dream_bff::features::backups::Cause;
 use dream_bff::features::backups::service::{self, Made, Wish};
 
 use super::{contents, ok, run};
-use crate::support::TestApp;
+use crate::support::{TestApp, User};
 
 /// A PNG that differs with `shade`.
 fn picture(shade: u8) -> Vec<u8> {
@@ -20,7 +20,7 @@ fn picture(shade: u8) -> Vec<u8> {
     bytes
 }
 
-async fn upload(t: &TestApp, shade: u8) {
+async fn upload(t: &TestApp, shade: u8) -> User {
     let user = t.log_in("alice").await;
     let bytes = picture(shade);
     let boundary = "frontier";
@@ -31,6 +31,7 @@ async fn upload(t: &TestApp, shade: u8) {
     let body = [head.as_bytes(), &bytes, format!("\r\n--{boundary}--\r\n").as_bytes()].concat();
     let form = format!("multipart/form-data; boundary={boundary}");
     user.post("/v1/upload/image").body(&form, body).await.ok();
+    user
 }
 
 async fn with_media(t: &TestApp) -> Made {
@@ -84,15 +85,16 @@ async fn pictures_are_kept_once_and_come_back() {
 #[tokio::test]
 async fn pictures_that_no_backup_names_go() {
     let t = TestApp::with(&[("BACKUP_KEEP", "1")]).await;
-    upload(&t, 10).await;
+    let user = upload(&t, 10).await;
     with_media(&t).await;
     let kept = t.app().backups.dir.join("media");
     assert!(!contents(&kept).is_empty());
     let other = kept.join("ab").join("a file of somebody else");
     fs::create_dir_all(other.parent().unwrap()).unwrap();
     fs::write(&other, "x").unwrap();
-    // Nobody holds an upload for long.
-    t.clock.advance(std::time::Duration::from_secs(40 * 24 * 3600));
+    user.delete("/v1/users/me").await.ok();
+    t.run_periodic_tasks().await;
+    t.clock.advance(std::time::Duration::from_secs(2 * 24 * 3600));
     t.run_periodic_tasks().await;
     let made = with_media(&t).await;
     assert_eq!(made.manifest.media.files, 0);

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use rusqlite::Connection;
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 
 use super::{backup, contents, files, number, ok, refused, run, with_money};
@@ -39,7 +40,7 @@ async fn on_a_new_machine_all_is_as_it_was_and_the_server_starts() {
     let status =
         format!("SELECT count(*) FROM orders WHERE order_id = '{order}' AND status = 'PAID'");
     assert_eq!(number(&database, &status), 1);
-    assert_eq!(files(&data), [".restoring", "dream.db", "dream.db.lock"].split_off(1));
+    assert_eq!(files(&data), ["dream.db", "dream.db.lock"]);
 
     let sandbox = Process::sandbox().await;
     let server = Process::serve(folder.path(), &sandbox, &[]).await;
@@ -80,13 +81,20 @@ async fn what_was_there_before_stays_with_all_that_a_crash_left_in_its_log() {
 async fn a_try_touches_nothing() {
     let (t, _) = with_money().await;
     backup(&t).await;
-    let data = t.app().scratch_dir.clone();
+    // Where no server writes meanwhile.
+    let folder = TempDir::new().unwrap();
+    let data = folder.path().join("data");
+    fs::create_dir_all(data.join("backups")).unwrap();
+    for (from, bytes) in contents(&t.app().backups.dir) {
+        fs::write(data.join("backups").join(from.file_name().unwrap()), bytes).unwrap();
+    }
+    fs::write(data.join("dream.db"), "what is there now").unwrap();
     let before = contents(&data);
     let said = ok(&run(&data, &["restore", "latest", "--verify"], &[]));
     assert!(said.contains("nothing was changed") && said.contains("balance"), "{said}");
     let mut after = contents(&data);
     // Who worked there last is written into the lock.
-    let lock = t.app().backups.dir.join(".lock");
+    let lock = data.join("backups/.lock");
     after.insert(lock.clone(), before[&lock].clone());
     assert!(before == after, "{:?} {:?}", before.keys(), after.keys());
 }
@@ -202,20 +210,38 @@ async fn what_is_damaged_or_something_else_is_refused_and_nothing_is_changed() {
     assert_eq!(fs::read(data.join(kept)).unwrap(), b"what is there now");
 }
 
-/// The backup that an older release made, restored by this one.
-#[tokio::test]
-async fn a_backup_of_an_older_schema_is_migrated_for_a_try_and_restored_as_it_is() {
+/// A database as the release before the newest migration left it.
+fn older_database(path: &Path) -> i64 {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/migrations");
+    let conn = Connection::open(path).unwrap();
+    conn.execute_batch(
+        "PRAGMA journal_mode = WAL;
+         CREATE TABLE schema_migrations (version INTEGER PRIMARY KEY, name TEXT NOT NULL,
+           checksum TEXT NOT NULL, applied_at INTEGER NOT NULL) STRICT;",
+    )
+    .unwrap();
+    let mut all = files(&dir);
+    all.pop();
+    for (version, file) in (1_i64..).zip(&all) {
+        let text = fs::read_to_string(dir.join(file)).unwrap();
+        conn.execute_batch(&text).unwrap();
+        let sum: String =
+            Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
+        let name = &file["0000_".len()..file.len() - ".sql".len()];
+        let note = "INSERT INTO schema_migrations VALUES (?1, ?2, ?3, 0)";
+        conn.execute(note, rusqlite::params![version, name, sum]).unwrap();
+    }
+    let version = i64::try_from(all.len()).unwrap();
+    conn.pragma_update(None, "user_version", version).unwrap();
+    version
+}
+
+#[test]
+fn a_backup_of_an_older_schema_is_migrated_for_a_try_and_restored_as_it_is() {
     let folder = TempDir::new().unwrap();
     let data = folder.path();
-    ok(&run(data, &["migrate"], &[]));
-    let older = dream_bff::db::schema_version() - 1;
-    let conn = Connection::open(data.join("dream.db")).unwrap();
-    conn.execute_batch(&format!(
-        "DROP TABLE backup_runs; DELETE FROM schema_migrations WHERE version > {older};
-         PRAGMA user_version = {older};"
-    ))
-    .unwrap();
-    drop(conn);
+    let older = older_database(&data.join("dream.db"));
+    assert_eq!(older, dream_bff::db::schema_version() - 1);
     let said = ok(&run(data, &["backup"], &[]));
     assert!(said.contains(&format!("schema {older}")), "{said}");
     assert_eq!(number(&data.join("dream.db"), "PRAGMA user_version"), older, "not migrated by it");
@@ -224,8 +250,8 @@ async fn a_backup_of_an_older_schema_is_migrated_for_a_try_and_restored_as_it_is
     assert_eq!(number(&data.join("dream.db"), "PRAGMA user_version"), older);
 }
 
-#[tokio::test]
-async fn the_sandbox_has_backups_when_they_are_asked_for() {
+#[test]
+fn the_sandbox_has_backups_when_they_are_asked_for() {
     let folder = TempDir::new().unwrap();
     let data = folder.path();
     let url = format!("sqlite://{}/sandbox.db", data.display());
