@@ -93,8 +93,18 @@ pub(super) const ALL: &[Migration] = &[
     },
     Migration {
         version: 14,
+        name: "add_admins",
+        sql: include_str!("../../data/migrations/0014_add_admins.sql"),
+    },
+    Migration {
+        version: 15,
+        name: "add_home_and_request_ids",
+        sql: include_str!("../../data/migrations/0015_add_home_and_request_ids.sql"),
+    },
+    Migration {
+        version: 16,
         name: "add_backup_runs",
-        sql: include_str!("../../data/migrations/0014_add_backup_runs.sql"),
+        sql: include_str!("../../data/migrations/0016_add_backup_runs.sql"),
     },
 ];
 
