@@ -6,6 +6,7 @@
 
 pub mod acme;
 pub mod admin;
+pub mod backup;
 pub mod credentials;
 pub mod http;
 pub mod image_api;
@@ -32,6 +33,7 @@ use clap::Args;
 
 pub use acme::AcmeConfig;
 pub use admin::AdminConfig;
+pub use backup::BackupConfig;
 pub use http::HttpConfig;
 pub use image_api::ImageApiConfig;
 pub use logging::LogConfig;
@@ -58,6 +60,8 @@ pub struct Config {
     pub storage: StorageConfig,
     #[command(flatten)]
     pub media: MediaConfig,
+    #[command(flatten)]
+    pub backup: BackupConfig,
     #[command(flatten)]
     pub security: SecurityConfig,
     #[command(flatten)]
@@ -108,6 +112,7 @@ impl Config {
         }
         self.check_tls()?;
         self.media.s3()?;
+        self.backup.bucket(&self.media)?;
         self.virtual_payment.values()?;
         self.push.values()?;
         self.check_wechat_pay()

@@ -2,6 +2,7 @@
 
 pub mod activity;
 pub mod admin;
+pub mod backup;
 pub mod cache;
 pub mod keys;
 pub mod limits;
@@ -37,6 +38,7 @@ use crate::db::{Db, DbSettings, OpenError};
 
 use activity::ActiveUsers;
 use admin::AdminAccess;
+use backup::{BackupPlace, BackupStartError};
 use cache::LoadCache;
 use keys::{KeyError, Keys};
 use limits::{LimitSettings, Limits};
@@ -96,6 +98,8 @@ pub struct App {
     pub activity: ActiveUsers,
     /// What is known about the server's own certificate.
     pub tls: TlsBoard,
+    /// Where backups come from and go to; shared with the thread that makes one.
+    pub backups: Arc<BackupPlace>,
     /// Where a file for a moment may lie: beside the database, on the same disk.
     pub scratch_dir: PathBuf,
     /// With less space than this on that disk, in bytes, it is almost full.
@@ -150,6 +154,8 @@ pub enum StartError {
     WechatPay(#[from] KeyProblem),
     #[error(transparent)]
     Media(#[from] MediaStartError),
+    #[error(transparent)]
+    Backup(#[from] BackupStartError),
 }
 
 impl App {
@@ -167,6 +173,7 @@ impl App {
         let image_api =
             ImageApiClient::new(image_api_settings(config)).map_err(StartError::Client)?;
         let media = Media::open(config, &clock)?;
+        let backups = BackupPlace::new(&config.storage, &config.media, &config.backup, &clock)?;
         let upstreams =
             Upstreams::new(upstream_configs(&config.image_api), clock.clone(), rng.clone())
                 .map_err(StartError::Client)?;
@@ -198,6 +205,7 @@ impl App {
             gallery: ListGeneration::default(),
             activity: ActiveUsers::default(),
             tls: TlsBoard::default(),
+            backups: Arc::new(backups),
             scratch_dir: config.storage.data_dir.clone(),
             min_free_bytes: u64::from(config.storage.min_free_disk_mib) * 1024 * 1024,
             states: FeatureStates::default(),

@@ -1,10 +1,12 @@
 //! The command line: one file per sub-command.
 
 mod admin;
+mod backup;
 mod books;
 mod logging;
 mod migrate;
 mod openapi;
+mod restore;
 mod sandbox_mode;
 mod seed_command;
 mod serve;
@@ -48,6 +50,12 @@ enum Command {
     Migrate(MigrateArgs),
     /// Check every user's balance of points against his ledger; exit status 1 when one differs.
     Books(BooksArgs),
+    /// Make a backup now, checked; works beside a running server.
+    Backup(Box<backup::BackupArgs>),
+    /// Say which backups there are.
+    Backups(Box<backup::BackupsArgs>),
+    /// Put a backup in the place of the database; the server must be stopped.
+    Restore(Box<restore::RestoreArgs>),
     /// Print the versions of the program and of its parts.
     Version,
 }
@@ -107,6 +115,9 @@ pub fn run() -> ExitCode {
         Command::Admin(args) => admin::run(args),
         Command::Migrate(args) => migrate::run(&args),
         Command::Books(args) => books::run(&args),
+        Command::Backup(args) => backup::run(&args),
+        Command::Backups(args) => backup::list(&args),
+        Command::Restore(args) => restore::run(&args),
         Command::Version => version(),
     };
     match done {

@@ -1,6 +1,7 @@
 //! `serve`: runs the server.
 
 use std::error::Error;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use crate::base::clock::Clock;
 use crate::base::rng::Rng;
 use crate::base::secret::Secret;
 use crate::config::{Config, LogConfig};
+use crate::db::{DatabaseLock, LockError};
 use crate::features::admin::service::setup;
 use crate::sandbox::Sandbox;
 use crate::server::{
@@ -25,6 +27,11 @@ use crate::{features, jobs};
 
 /// Threads for work of unknown length, such as long reads. They end when idle.
 const BLOCKING_THREADS: usize = 16;
+
+/// How often another server on the same database is waited for, and how long each time: a restart that
+/// overlaps waits, a second server is refused after 15 s.
+const LOCK_TRIES: u32 = 150;
+const LOCK_PAUSE: Duration = Duration::from_millis(100);
 
 /// The demo data of a sandbox.
 const SANDBOX_SEED: seed::SeedOptions =
@@ -75,6 +82,7 @@ fn run_server(
     inherited: Inherited,
 ) -> Result<(), Box<dyn Error>> {
     systemd::opening();
+    let _lock = runtime.block_on(own(&config.storage.database_path()))?;
     let is_fresh = !config.storage.database_path().exists();
     let app = App::open(&config, Clock::system(), Rng::system())?;
     if sandbox.is_some() && is_fresh {
@@ -87,6 +95,23 @@ fn run_server(
     app.db.close();
     tracing::info!("stopped");
     served
+}
+
+/// The database for this process alone. Another server on it may be just ending.
+async fn own(database: &Path) -> Result<DatabaseLock, LockError> {
+    let mut left = LOCK_TRIES;
+    loop {
+        match DatabaseLock::take(database) {
+            Err(LockError::Taken { holder, .. }) if left > 0 => {
+                if left == LOCK_TRIES {
+                    tracing::warn!(holder, "another server has the database; waiting for its end");
+                }
+                left -= 1;
+                tokio::time::sleep(LOCK_PAUSE).await;
+            }
+            taken => return taken,
+        }
+    }
 }
 
 #[expect(clippy::print_stdout, reason = "the banner is for the person who started it")]

@@ -8,7 +8,9 @@
 //! undone with their batch, and they hold up every other write while they run.
 
 mod connection;
+mod copy;
 mod error;
+mod lock;
 mod migrate;
 mod readers;
 mod settings;
@@ -19,6 +21,7 @@ mod values;
 mod writer;
 
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -33,10 +36,14 @@ use self::stats::Counters;
 use self::writer::{QueuedWrite, Writer};
 use crate::base::clock::Clock;
 
+pub use self::copy::{
+    CopyError, CopyReport, check_copy, copy_schema, put_in_place, remove_copy, remove_side_files,
+};
 pub use self::error::{ConstraintKind, DbError, OpenError};
+pub use self::lock::{DatabaseLock, LockError, lock_file};
 pub use self::migrate::{MigrationReport, MigrationStatus, migrate, migration_status};
 pub use self::settings::DbSettings;
-pub use self::snapshot::{SnapshotError, snapshot};
+pub use self::snapshot::{CopyProgress, SnapshotError, Watch, snapshot, snapshot_watched};
 pub use self::stats::{COMMIT_BUCKETS_MS, WriterStats};
 pub use self::tx::{Row, Tx};
 
@@ -68,6 +75,23 @@ impl Db {
     /// up to date (see [`migrate()`]) and starts the writer.
     pub fn open(settings: DbSettings, clock: &Clock) -> Result<Self, OpenError> {
         Self::open_with(&settings, clock, migrate::ALL)
+    }
+
+    /// Opens a copy for reading: nothing is migrated, and every write is [`DbError::Stopped`].
+    ///
+    /// The statements of the features fit a copy of this program's own schema; see
+    /// [`copy_schema`].
+    pub fn open_copy(path: &Path) -> Result<Self, OpenError> {
+        let settings = DbSettings { readers: 2, ..DbSettings::new(path, path) };
+        Ok(Self {
+            inner: Arc::new(Inner {
+                queue: RwLock::new(None),
+                thread: Mutex::new(None),
+                readers: Readers::open(&settings)?,
+                counters: Arc::default(),
+                schema_version: schema_version(),
+            }),
+        })
     }
 
     fn open_with(

@@ -42,6 +42,8 @@ pub mod favorites;
 
 pub mod stats;
 
+pub mod backups;
+
 pub mod push;
 
 pub mod account;
@@ -295,6 +297,11 @@ pub fn periodic() -> Vec<Periodic> {
             name: "account.closures",
             every: Duration::from_secs(30),
             run: |app| Box::pin(async move { Ok(account::service::finish_closures(&app).await?) }),
+        },
+        Periodic {
+            name: "backups.run",
+            every: Duration::from_secs(60),
+            run: |app| Box::pin(async move { Ok(backups::service::start_due(&app)?) }),
         },
         Periodic {
             name: "wechat_pay.certificates",

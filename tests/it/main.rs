@@ -12,6 +12,7 @@ mod admin_orders;
 mod admin_users;
 mod auth;
 mod auth_coverage;
+mod backup;
 mod crash;
 mod favorites;
 mod gallery;
