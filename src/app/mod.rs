@@ -8,6 +8,7 @@ pub mod lists;
 pub mod media;
 pub mod revoked;
 pub mod state;
+pub mod traffic;
 
 use std::io;
 use std::path::PathBuf;
@@ -41,6 +42,7 @@ use lists::{ListGeneration, ListSettings};
 use media::{Media, MediaStartError};
 use revoked::RevokedIds;
 use state::FeatureStates;
+use traffic::{Events, Traffic};
 
 /// How long a user stays in memory without being asked for anew.
 const USER_LIFE: Duration = Duration::from_secs(3600);
@@ -90,6 +92,10 @@ pub struct App {
     pub activity: ActiveUsers,
     /// Where a file for a moment may lie: beside the database, on the same disk.
     pub scratch_dir: PathBuf,
+    /// Requests and connections, counted.
+    pub traffic: Arc<Traffic>,
+    /// What became of jobs, orders and messages, counted.
+    pub events: Events,
     /// What features keep in memory.
     pub states: FeatureStates,
 }
@@ -185,6 +191,8 @@ impl App {
             gallery: ListGeneration::default(),
             activity: ActiveUsers::default(),
             scratch_dir: config.storage.data_dir.clone(),
+            traffic: Arc::default(),
+            events: Events::default(),
             states: FeatureStates::default(),
         }))
     }
@@ -207,6 +215,7 @@ fn list_settings(config: &Config) -> ListSettings {
     ListSettings {
         max_bytes: u64::from(storage.list_cache_mib) * 1024 * 1024,
         life: Duration::from_secs(storage.cache_ttl_seconds),
+        counts: Arc::default(),
     }
 }
 

@@ -4,6 +4,8 @@ pub mod clock;
 pub mod cpu_pool;
 pub mod error_chain;
 pub mod ids;
+pub mod machine;
+pub mod measure;
 pub mod rng;
 pub mod secret;
 pub mod time;

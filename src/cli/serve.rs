@@ -85,7 +85,7 @@ async fn serve(app: &Arc<App>, config: &Config, sandbox: Option<&Sandbox>) -> io
     if sandbox.is_some() {
         println!("{}", sandbox_mode::banner(&format!("http://{address}")));
     }
-    server::serve(listener, Arc::new(endpoint), server::accept_settings(config), stop).await;
+    server::serve(listener, Arc::new(endpoint), server::accept_settings(config, app), stop).await;
     // Tasks are short; one that hangs must not keep the process.
     let _ = tokio::time::timeout(Duration::from_secs(5), async {
         while tasks.join_next().await.is_some() {}

@@ -13,6 +13,10 @@ pub struct LogConfig {
     /// Which log lines are written: a level, or a filter such as info,access=warn.
     #[arg(long, env = "RUST_LOG", default_value = "info")]
     pub rust_log: String,
+
+    /// Requests that take longer are logged, in milliseconds (0–600000); 0 logs none.
+    #[arg(long, env = "LOG_SLOW_REQUEST_MS", default_value_t = 3000, value_parser = clap::value_parser!(u64).range(0..=600_000))]
+    pub log_slow_request_ms: u64,
 }
 
 /// How log lines look.

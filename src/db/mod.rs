@@ -19,6 +19,8 @@ mod values;
 mod writer;
 
 use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -37,7 +39,7 @@ pub use self::error::{ConstraintKind, DbError, OpenError};
 pub use self::migrate::{MigrationReport, MigrationStatus, migrate, migration_status};
 pub use self::settings::DbSettings;
 pub use self::snapshot::{SnapshotError, snapshot};
-pub use self::stats::{COMMIT_BUCKETS_MS, WriterStats};
+pub use self::stats::{BATCH_BUCKETS, COMMIT_BUCKETS_MS, ReaderStats, WriterStats};
 pub use self::tx::{Row, Tx};
 
 /// What a store file imports.
@@ -61,6 +63,15 @@ struct Inner {
     readers: Readers,
     counters: Arc<Counters>,
     schema_version: i64,
+    path: PathBuf,
+}
+
+/// How large the files of the database are, in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DbFiles {
+    pub database: u64,
+    /// The write-ahead log.
+    pub log: u64,
 }
 
 impl Db {
@@ -97,6 +108,7 @@ impl Db {
                 readers,
                 counters,
                 schema_version: migrate::latest(migrations),
+                path: settings.path.clone(),
             }),
         })
     }
@@ -176,6 +188,19 @@ impl Db {
             .as_ref()
             .map_or(0, |queue| queue.max_capacity().saturating_sub(queue.capacity()));
         self.inner.counters.read(depth)
+    }
+
+    /// What the readers did since the start.
+    pub fn reader_stats(&self) -> ReaderStats {
+        self.inner.readers.stats()
+    }
+
+    /// How large the files are now. What is not there, or cannot be looked at, has no size.
+    pub fn files(&self) -> DbFiles {
+        let size = |path: &Path| fs::metadata(path).map_or(0, |file| file.len());
+        let mut log = self.inner.path.clone().into_os_string();
+        log.push("-wal");
+        DbFiles { database: size(&self.inner.path), log: size(Path::new(&log)) }
     }
 
     /// Takes no more writes, finishes those accepted, empties the log into the file and ends the

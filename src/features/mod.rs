@@ -44,6 +44,8 @@ pub mod push;
 
 pub mod account;
 
+pub mod vitals;
+
 use std::sync::Arc;
 use std::time::Duration;
 

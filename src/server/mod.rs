@@ -8,6 +8,7 @@ mod body_limit;
 mod client_io;
 mod compression;
 mod health;
+mod metrics;
 mod paths;
 mod render;
 mod request_id;

@@ -14,6 +14,7 @@ mod layering;
 mod login;
 mod media;
 mod messages;
+mod metrics;
 mod moderation;
 mod object_storage;
 mod openapi;

@@ -16,9 +16,11 @@ use super::client::ImageClient;
 use super::lease::Lease;
 use super::request::Dialect;
 use crate::base::clock::Clock;
+use crate::base::measure::{Histogram, HistogramState};
 use crate::base::rng::Rng;
 use crate::base::secret::Secret;
 use crate::base::time::UnixMillis;
+use crate::clients::call_stats::CallState;
 
 /// Longest pause that an upstream may ask for, so that a wrong `Retry-After` does not stop it.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
@@ -84,12 +86,17 @@ pub struct UpstreamState {
     /// Jobs made and calls failed since the start.
     pub succeeded: u64,
     pub failed: u64,
+    /// How long jobs took that were made, in microseconds.
+    pub took: HistogramState,
+    /// What became of the calls so far.
+    pub calls: CallState,
 }
 
 pub(super) struct Upstream {
     pub(super) config: UpstreamConfig,
     pub(super) client: ImageClient,
     slot: Mutex<Slot>,
+    took: Histogram,
     clock: Clock,
 }
 
@@ -118,8 +125,8 @@ impl Upstreams {
     pub fn new(configs: Vec<UpstreamConfig>, clock: Clock, rng: Rng) -> io::Result<Self> {
         let prepare = |config: UpstreamConfig| {
             let client = ImageClient::new(&config)?;
-            let (slot, clock) = (Mutex::default(), clock.clone());
-            Ok(Arc::new(Upstream { config, client, slot, clock }))
+            let (slot, took) = (Mutex::default(), Histogram::of_seconds());
+            Ok(Arc::new(Upstream { config, client, slot, took, clock: clock.clone() }))
         };
         let list: io::Result<Arc<[_]>> = configs.into_iter().map(prepare).collect();
         Ok(Self { list: list?, freed: Arc::default(), clock, rng })
@@ -208,6 +215,7 @@ impl Upstream {
     }
 
     pub(super) fn succeeded(&self, pass: Pass, took: Duration) {
+        self.took.took(took);
         let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         let mut slot = self.slot.lock();
         let before = slot.breaker.state(self.clock.now());
@@ -283,6 +291,8 @@ impl Upstream {
             recent_ms: slot.recent_ms,
             succeeded: slot.succeeded,
             failed: slot.failed,
+            took: self.took.read(),
+            calls: self.client.calls(),
         }
     }
 }

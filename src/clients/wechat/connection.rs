@@ -14,7 +14,9 @@ use super::WechatSettings;
 use super::access_token::{AccessToken, TokenKeeper};
 use super::answer::{TokenAnswer, WechatError, parse};
 use crate::base::clock::Clock;
+use crate::base::measure::Tally;
 use crate::base::secret::Secret;
+use crate::clients::call_stats::CallState;
 use crate::clients::http::{CallError, HttpClient, HttpSettings};
 
 /// Answers of these calls are below 2 KB; more is not WeChat.
@@ -31,6 +33,7 @@ pub(super) struct Connection {
     pub(super) secret: Secret<String>,
     clock: Clock,
     tokens: TokenKeeper,
+    pub(super) errors: Tally,
 }
 
 #[derive(Serialize)]
@@ -52,7 +55,8 @@ impl Connection {
             max_answer_bytes: MAX_ANSWER_BYTES,
         });
         let WechatSettings { base, appid, secret, .. } = settings;
-        Self { http, base, appid, secret, clock, tokens: TokenKeeper::default() }
+        let (tokens, errors) = (TokenKeeper::default(), Tally::of(&WechatError::KINDS));
+        Self { http, base, appid, secret, clock, tokens, errors }
     }
 
     /// A `GET` without access token; `path` has its query.
@@ -184,7 +188,21 @@ impl Connection {
             .body(body.to_vec())
             .map_err(|err| CallError::Connect(ureq::Error::Http(err)))?;
         let answer = self.http.call(request).await?;
-        parse(answer.status, &answer.body)
+        let read = parse(answer.status, &answer.body);
+        if let Err(err) = &read {
+            self.errors.add(err.kind());
+        }
+        read
+    }
+
+    /// What became of the calls so far.
+    pub(super) fn calls(&self) -> CallState {
+        self.http.calls()
+    }
+
+    /// How often an access token was had, and how often not.
+    pub(super) fn token_fetches(&self) -> (u64, u64) {
+        self.tokens.fetches()
     }
 }
 
