@@ -1,6 +1,7 @@
 //! The command line: one file per sub-command.
 
 mod books;
+mod doctor;
 mod logging;
 mod migrate;
 mod openapi;
@@ -45,6 +46,9 @@ enum Command {
     Migrate(MigrateArgs),
     /// Check every user's balance of points against his ledger; exit status 1 when one differs.
     Books(BooksArgs),
+    /// Check everything the server depends on and say how to mend what is not well; exit status 0: all
+    /// is well, 1: something is worth a look, 2: something does not work.
+    Doctor(Box<DoctorArgs>),
     /// Print the versions of the program and of its parts.
     Version,
 }
@@ -84,6 +88,18 @@ struct BooksArgs {
     storage: StorageConfig,
 }
 
+#[derive(clap::Args, Debug)]
+struct DoctorArgs {
+    /// Print the findings as JSON.
+    #[arg(long)]
+    json: bool,
+    /// Look at everything to the end, however long it takes: the whole database, all books.
+    #[arg(long)]
+    full: bool,
+    #[command(flatten)]
+    config: Config,
+}
+
 /// Runs the program.
 pub fn run() -> ExitCode {
     let cli = match parse() {
@@ -96,6 +112,7 @@ pub fn run() -> ExitCode {
         Command::Openapi => openapi::run(),
         Command::Migrate(args) => migrate::run(&args),
         Command::Books(args) => books::run(&args),
+        Command::Doctor(args) => return doctor::run(&args),
         Command::Version => version(),
     };
     match done {

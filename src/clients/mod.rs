@@ -2,9 +2,11 @@
 
 pub mod call_stats;
 pub mod fetch;
+pub mod hook;
 pub mod http;
 pub mod image_api;
 pub mod object_storage;
+pub mod probe;
 mod resolver;
 mod threads;
 pub mod wechat;

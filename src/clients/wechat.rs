@@ -80,6 +80,15 @@ impl WechatClient {
         self.connection.calls()
     }
 
+    /// Whether WeChat accepts app id and secret: asks for the access token that it has anyway, which
+    /// changes nothing there.
+    ///
+    /// # Errors
+    /// [`WechatError`].
+    pub async fn check_account(&self) -> Result<(), WechatError> {
+        self.connection.fetch_token().await.map(drop)
+    }
+
     /// What WeChat complained about so far, by kind.
     pub fn errors(&self) -> Vec<(&'static str, u64)> {
         self.connection.errors.all()

@@ -9,6 +9,7 @@
 
 mod connection;
 mod error;
+mod integrity;
 mod migrate;
 mod readers;
 mod settings;
@@ -36,6 +37,7 @@ use self::writer::{QueuedWrite, Writer};
 use crate::base::clock::Clock;
 
 pub use self::error::{ConstraintKind, DbError, OpenError};
+pub use self::integrity::Integrity;
 pub use self::migrate::{MigrationReport, MigrationStatus, migrate, migration_status};
 pub use self::settings::DbSettings;
 pub use self::snapshot::{SnapshotError, snapshot};
@@ -79,6 +81,24 @@ impl Db {
     /// up to date (see [`migrate()`]) and starts the writer.
     pub fn open(settings: DbSettings, clock: &Clock) -> Result<Self, OpenError> {
         Self::open_with(&settings, clock, migrate::ALL)
+    }
+
+    /// Opens a database that is there, only to look at it: every write is [`DbError::Stopped`], and
+    /// nothing is created, migrated or changed. Where there is none, so is every read.
+    ///
+    /// # Errors
+    /// When the pool of readers cannot be set up.
+    pub fn open_to_look(settings: &DbSettings) -> Result<Self, OpenError> {
+        Ok(Self {
+            inner: Arc::new(Inner {
+                queue: RwLock::new(None),
+                thread: Mutex::new(None),
+                readers: Readers::open(settings)?,
+                counters: Arc::default(),
+                schema_version: migrate::latest(migrate::ALL),
+                path: settings.path.clone(),
+            }),
+        })
     }
 
     fn open_with(
@@ -201,6 +221,12 @@ impl Db {
         let mut log = self.inner.path.clone().into_os_string();
         log.push("-wal");
         DbFiles { database: size(&self.inner.path), log: size(Path::new(&log)) }
+    }
+
+    /// Looks the file over with SQLite's own check, for at most `limit`; with `full` also whether every
+    /// index has what its table has. Writes go on meanwhile.
+    pub async fn check_integrity(&self, full: bool, limit: Duration) -> Integrity {
+        integrity::check(&self.inner.path, full, limit).await
     }
 
     /// Takes no more writes, finishes those accepted, empties the log into the file and ends the

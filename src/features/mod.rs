@@ -46,6 +46,10 @@ pub mod account;
 
 pub mod vitals;
 
+pub mod doctor;
+
+pub mod alerts;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -284,6 +288,16 @@ pub fn periodic() -> Vec<Periodic> {
             name: "wechat_pay.certificates",
             every: Duration::from_secs(300),
             run: |app| Box::pin(async move { Ok(refresh_certificates(&app).await?) }),
+        },
+        Periodic {
+            name: "alerts.check",
+            every: Duration::from_secs(60),
+            run: |app| {
+                Box::pin(async move {
+                    alerts::service::check(&app).await;
+                    Ok(())
+                })
+            },
         },
         Periodic {
             name: "limits.sweep",

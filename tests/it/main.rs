@@ -3,9 +3,11 @@
 
 mod support;
 
+mod alerts;
 mod auth;
 mod auth_coverage;
 mod crash;
+mod doctor;
 mod favorites;
 mod gallery;
 mod generations;

@@ -138,7 +138,7 @@ async fn requests_are_counted_by_route_and_never_by_path() {
     assert_eq!(value(&text, r#"dream_cache_requests_total{cache="profiles",result="hit"}"#), 2.0);
     assert!(value(&text, "dream_db_reads_total") >= 1.0);
     assert!(value(&text, "dream_db_commit_seconds_count") >= 1.0);
-    assert!(value(&text, "dream_db_bytes") > 4096.0);
+    assert!(value(&text, "dream_db_bytes") > 0.0);
     assert!(value(&text, "process_resident_memory_bytes") > 1_000_000.0);
 }
 
@@ -150,7 +150,7 @@ async fn jobs_and_payments_are_counted_by_how_they_ended() {
     assert_eq!(alice.post("/v1/images/generate").json(&draft).await.status, 202);
     until("the job has ended", || t.app().events.jobs.get("succeeded") == 1).await;
     pay_for_a_plan(&t, &alice).await;
-    let placed = json!({ "planId": "svip_month", "paymentMethod": "wechat" });
+    let placed = json!({ "planId": "vip_year", "paymentMethod": "wechat" });
     let placed = alice.post("/v1/orders").json(&placed).await.ok();
     let order = placed["orderId"].as_str().unwrap();
     alice.post(&format!("/v1/orders/{order}/cancel")).await;

@@ -13,6 +13,7 @@ use tokio::sync::Notify;
 
 use super::breaker::{Breaker, BreakerState, Pass, remaining};
 use super::client::ImageClient;
+use super::error::UpstreamError;
 use super::lease::Lease;
 use super::request::Dialect;
 use crate::base::clock::Clock;
@@ -167,6 +168,14 @@ impl Upstreams {
         let _ = tokio::time::timeout(sleep, self.freed.notified()).await;
     }
 
+    /// Whether each is there and takes our key. Its breaker does not hear of it.
+    pub async fn probe(&self) -> Vec<(String, Result<(), UpstreamError>)> {
+        let asked = self.list.iter().map(|upstream| async {
+            (upstream.config.name.clone(), upstream.client.probe().await)
+        });
+        futures_util::future::join_all(asked).await
+    }
+
     /// How they do, in the order of the settings.
     pub fn states(&self) -> Vec<UpstreamState> {
         self.list.iter().map(|upstream| upstream.state()).collect()
@@ -255,7 +264,7 @@ impl Upstream {
     }
 
     /// Says in the log that the key is refused, once in a while.
-    pub(super) fn complain_about_key(&self, err: &super::UpstreamError) {
+    pub(super) fn complain_about_key(&self, err: &UpstreamError) {
         let now = self.clock.now();
         let mut slot = self.slot.lock();
         let is_quiet = slot

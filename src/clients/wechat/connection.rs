@@ -140,21 +140,24 @@ impl Connection {
     }
 
     async fn access_token(&self) -> Result<AccessToken, WechatError> {
+        self.tokens.get(self.clock.now(), || self.fetch_token()).await
+    }
+
+    /// The access token as WeChat has it now.
+    ///
+    /// # Errors
+    /// [`WechatError`].
+    pub(super) async fn fetch_token(&self) -> Result<AccessToken, WechatError> {
         let now = self.clock.now();
-        self.tokens
-            .get(now, || async {
-                let request = TokenRequest {
-                    grant_type: "client_credential",
-                    appid: &self.appid,
-                    secret: self.secret.expose(),
-                    force_refresh: false,
-                };
-                let body = serde_json::to_vec(&request).map_err(|_| WechatError::Garbled)?;
-                let answer: TokenAnswer =
-                    self.ask(&Method::POST, "/cgi-bin/stable_token", &body).await?;
-                AccessToken::answered(answer, now)
-            })
-            .await
+        let request = TokenRequest {
+            grant_type: "client_credential",
+            appid: &self.appid,
+            secret: self.secret.expose(),
+            force_refresh: false,
+        };
+        let body = serde_json::to_vec(&request).map_err(|_| WechatError::Garbled)?;
+        let answer: TokenAnswer = self.ask(&Method::POST, "/cgi-bin/stable_token", &body).await?;
+        AccessToken::answered(answer, now)
     }
 
     /// One call, repeated once where that is safe: WeChat says busy, or nothing was sent.

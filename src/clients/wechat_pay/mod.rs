@@ -44,6 +44,7 @@ use self::wire::encode;
 use crate::base::clock::Clock;
 use crate::base::rng::Rng;
 use crate::base::secret::Secret;
+use crate::base::time::UnixMillis;
 use crate::clients::call_stats::CallState;
 
 const PREPAY: &str = "/v3/pay/transactions/jsapi";
@@ -114,6 +115,11 @@ impl WechatPay {
     /// What became of the calls so far: those of the API and those for bills.
     pub fn calls(&self) -> [CallState; 2] {
         self.transport.calls()
+    }
+
+    /// Until when WeChat Pay's certificates hold, where it has told any.
+    pub fn certificates_end(&self) -> Option<UnixMillis> {
+        self.transport.certificates_end()
     }
 
     /// What went wrong with calls so far, by kind.

@@ -22,6 +22,7 @@ use crate::base::clock::Clock;
 use crate::base::error_chain::error_chain;
 use crate::base::measure::Tally;
 use crate::base::rng::Rng;
+use crate::base::time::UnixMillis;
 use crate::clients::call_stats::CallState;
 use crate::clients::http::{Answer, CallError, HttpClient, HttpSettings};
 
@@ -129,6 +130,11 @@ impl Transport {
     /// What became of the calls so far: those of the API and those for bills.
     pub(super) fn calls(&self) -> [CallState; 2] {
         [self.http.calls(), self.bills.calls()]
+    }
+
+    /// The end of the certificate that holds longest, of those that are known.
+    pub(super) fn certificates_end(&self) -> Option<UnixMillis> {
+        self.keys.certificates_end()
     }
 
     /// What went wrong so far, by kind.

@@ -1,5 +1,6 @@
 //! All settings together, their sections, and how a section is changed.
 
+mod alerts;
 mod economy;
 mod entitlements;
 mod gallery;
@@ -14,6 +15,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use alerts::{Alerts, Hook as AlertHook};
 pub use economy::{Economy, Invite, InviteEvent, Mode, PriceTable, Resolution, ResolutionPrices};
 pub use entitlements::{Entitlement, Entitlements};
 pub use gallery::Gallery;
@@ -38,6 +40,7 @@ pub struct Settings {
     pub gallery: Gallery,
     pub moderation: Moderation,
     pub messages: Messages,
+    pub alerts: Alerts,
 }
 
 /// What is changed and stored as one.
@@ -52,6 +55,7 @@ pub enum Section {
     Gallery,
     Moderation,
     Messages,
+    Alerts,
 }
 
 /// A section before and after a change, for the audit log.
@@ -90,6 +94,7 @@ impl Section {
         Self::Gallery,
         Self::Moderation,
         Self::Messages,
+        Self::Alerts,
     ];
 
     /// As it is stored; never renamed.
@@ -104,6 +109,7 @@ impl Section {
             Self::Gallery => "gallery",
             Self::Moderation => "moderation",
             Self::Messages => "messages",
+            Self::Alerts => "alerts",
         }
     }
 
@@ -120,8 +126,16 @@ pub(super) trait Checked: Default + Serialize + DeserializeOwned {
 }
 
 impl Settings {
-    /// One section as JSON.
+    /// One section as JSON, to be shown: what is secret in it is covered.
     pub fn section(&self, section: Section) -> Value {
+        match section {
+            Section::Alerts => alerts::covered(self.stored(section)),
+            _ => self.stored(section),
+        }
+    }
+
+    /// One section as JSON, to be stored.
+    pub(super) fn stored(&self, section: Section) -> Value {
         match section {
             Section::Economy => to_json(&self.economy),
             Section::Entitlements => to_json(&self.entitlements),
@@ -132,6 +146,7 @@ impl Settings {
             Section::Gallery => to_json(&self.gallery),
             Section::Moderation => to_json(&self.moderation),
             Section::Messages => to_json(&self.messages),
+            Section::Alerts => to_json(&self.alerts),
         }
     }
 
@@ -141,7 +156,7 @@ impl Settings {
     /// # Errors
     /// `Invalid`; nothing has changed then.
     pub(super) fn load(&mut self, section: Section, stored: &Value) -> Result<(), SettingsError> {
-        let mut value = Self::default().section(section);
+        let mut value = Self::default().stored(section);
         merge(&mut value, stored, "", Unknown::Ignored)?;
         self.put(section, value)
     }
@@ -156,8 +171,13 @@ impl Settings {
         change: &Value,
     ) -> Result<SettingsChange, SettingsError> {
         let before = self.section(section);
-        let mut wanted = before.clone();
-        merge(&mut wanted, change, "", Unknown::Refused)?;
+        let mut wanted = self.stored(section);
+        match section {
+            Section::Alerts => {
+                merge(&mut wanted, &alerts::uncovered(change), "", Unknown::Refused)?;
+            }
+            _ => merge(&mut wanted, change, "", Unknown::Refused)?,
+        }
         self.put(section, wanted)?;
         Ok(SettingsChange { section, before, after: self.section(section) })
     }
@@ -173,6 +193,7 @@ impl Settings {
             Section::Gallery => self.gallery = checked(value)?,
             Section::Moderation => self.moderation = checked(value)?,
             Section::Messages => self.messages = checked(value)?,
+            Section::Alerts => self.alerts = checked(value)?,
         }
         Ok(())
     }
