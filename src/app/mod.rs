@@ -1,11 +1,13 @@
 //! Everything long-lived, built once from the configuration and handed to the features.
 
 pub mod activity;
+pub mod admin;
 pub mod cache;
 pub mod facts;
 pub mod keys;
 pub mod limits;
 pub mod lists;
+pub mod log;
 pub mod media;
 pub mod revoked;
 pub mod state;
@@ -37,11 +39,13 @@ use crate::config::{Config, ConfigError, HttpConfig, ImageApiConfig};
 use crate::db::{Db, DbSettings, OpenError, migration_status};
 
 use activity::ActiveUsers;
+use admin::AdminAccess;
 use cache::LoadCache;
 use facts::Facts;
 use keys::{KeyError, Keys};
 use limits::{LimitSettings, Limits};
 use lists::{ListGeneration, ListSettings};
+use log::LogControl;
 use media::{Media, MediaStartError};
 use revoked::RevokedIds;
 use state::FeatureStates;
@@ -82,6 +86,8 @@ pub struct App {
     pub image_jobs: ImageJobSettings,
     pub limits: Arc<Limits>,
     pub keys: Keys,
+    /// How administrators log in.
+    pub admin: AdminAccess,
     pub revoked: RevokedIds,
     /// What the check of a token must know of its user.
     pub accounts: LoadCache<UserId, Account>,
@@ -101,6 +107,10 @@ pub struct App {
     pub events: Events,
     /// What doctor needs to know of the configuration.
     pub facts: Facts,
+    /// With less space than this on that disk, in bytes, it is almost full.
+    pub min_free_bytes: u64,
+    /// What is logged, as far as it can be changed.
+    pub log: LogControl,
     /// What features keep in memory.
     pub states: FeatureStates,
 }
@@ -145,6 +155,8 @@ pub enum StartError {
     Config(#[from] ConfigError),
     #[error(transparent)]
     Keys(#[from] KeyError),
+    #[error("the threads for passwords cannot be prepared")]
+    Passwords(#[source] io::Error),
     #[error("the client of WeChat Pay cannot be prepared")]
     WechatPay(#[from] KeyProblem),
     #[error(transparent)]
@@ -218,6 +230,7 @@ impl App {
             image_jobs: image_job_settings(&config.image_api),
             limits: Arc::new(Limits::new(limit_settings(&config.http))),
             keys,
+            admin: AdminAccess::open(config).map_err(StartError::Passwords)?,
             revoked: RevokedIds::new(REVOKED_MAX),
             accounts: LoadCache::new(users, USER_LIFE),
             profiles: LoadCache::new(users, USER_LIFE),
@@ -228,6 +241,8 @@ impl App {
             traffic: Arc::default(),
             events: Events::default(),
             facts,
+            log: LogControl::default(),
+            min_free_bytes: u64::from(config.storage.min_free_disk_mib) * 1024 * 1024,
             states: FeatureStates::default(),
         }))
     }

@@ -1,7 +1,9 @@
 //! The command line: one file per sub-command.
 
+mod admin;
 mod books;
 mod doctor;
+mod log_signal;
 mod logging;
 mod migrate;
 mod openapi;
@@ -41,7 +43,9 @@ enum Command {
     /// Fill a fresh database with demo data; run it before `serve`, with the same settings.
     Seed(SeedArgs),
     /// Print the API document (OpenAPI, JSON).
-    Openapi,
+    Openapi(OpenapiArgs),
+    /// Make, list and let in again administrators of the admin page.
+    Admin(admin::AdminArgs),
     /// Bring the database up to date and say what was done; `serve` does the same by itself.
     Migrate(MigrateArgs),
     /// Check every user's balance of points against his ledger; exit status 1 when one differs.
@@ -71,6 +75,13 @@ struct SeedArgs {
     public_url: crate::config::values::PublicUrl,
     #[command(flatten)]
     storage: StorageConfig,
+}
+
+#[derive(clap::Args, Debug)]
+struct OpenapiArgs {
+    /// The document of the admin page instead of the mini-program's.
+    #[arg(long)]
+    admin: bool,
 }
 
 #[derive(clap::Args, Debug)]
@@ -109,7 +120,8 @@ pub fn run() -> ExitCode {
     let done = match cli.command {
         Command::Serve(args) => serve::run(*args),
         Command::Seed(args) => seed_command::run(&args),
-        Command::Openapi => openapi::run(),
+        Command::Openapi(args) => openapi::run(&args),
+        Command::Admin(args) => admin::run(args),
         Command::Migrate(args) => migrate::run(&args),
         Command::Books(args) => books::run(&args),
         Command::Doctor(args) => return doctor::run(&args),

@@ -8,11 +8,15 @@ use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
 use tokio_util::sync::CancellationToken;
 
-use super::{ServeArgs, logging, sandbox_mode, seed};
+use super::admin::setup_notice;
+use super::logging::Logs;
+use super::{ServeArgs, log_signal, logging, sandbox_mode, seed};
 use crate::app::App;
 use crate::base::clock::Clock;
 use crate::base::rng::Rng;
-use crate::config::{Config, LogConfig};
+use crate::base::secret::Secret;
+use crate::config::Config;
+use crate::features::admin::service::setup;
 use crate::sandbox::Sandbox;
 use crate::server::{self, shutdown};
 use crate::{features, jobs};
@@ -31,22 +35,22 @@ pub(super) fn run(args: ServeArgs) -> Result<(), Box<dyn Error>> {
         args.config.check_production()?;
         args.config
     };
-    start_logs(&config.log)?;
+    let logs = logging::start(&config.log)?;
     let runtime =
         Builder::new_multi_thread().enable_all().max_blocking_threads(BLOCKING_THREADS).build()?;
-    if args.sandbox { run_sandbox(&runtime, config) } else { run_server(&runtime, config, None) }
+    if args.sandbox {
+        run_sandbox(&runtime, config, &logs)
+    } else {
+        run_server(&runtime, config, &logs, None)
+    }
 }
 
-fn start_logs(config: &LogConfig) -> Result<(), Box<dyn Error>> {
-    Ok(logging::start(config)?)
-}
-
-fn run_sandbox(runtime: &Runtime, mut config: Config) -> Result<(), Box<dyn Error>> {
+fn run_sandbox(runtime: &Runtime, mut config: Config, logs: &Logs) -> Result<(), Box<dyn Error>> {
     let (clock, rng) = (Clock::system(), Rng::system());
     let simulators = sandbox_mode::simulators(&config);
     let sandbox = runtime.block_on(Sandbox::start(simulators, clock, rng))?;
     sandbox_mode::point_at(&mut config, &sandbox)?;
-    let done = run_server(runtime, config, Some(&sandbox));
+    let done = run_server(runtime, config, logs, Some(&sandbox));
     runtime.block_on(sandbox.stop());
     done
 }
@@ -54,10 +58,12 @@ fn run_sandbox(runtime: &Runtime, mut config: Config) -> Result<(), Box<dyn Erro
 fn run_server(
     runtime: &Runtime,
     config: Config,
+    logs: &Logs,
     sandbox: Option<&Sandbox>,
 ) -> Result<(), Box<dyn Error>> {
     let is_fresh = !config.storage.database_path().exists();
     let app = App::open(&config, Clock::system(), Rng::system())?;
+    logs.attach(&app.log);
     if sandbox.is_some() && is_fresh {
         let media_base = format!("{}/media", config.http.public_url());
         seed::run(&app.db, &SANDBOX_SEED, &media_base)?;
@@ -73,6 +79,7 @@ fn run_server(
 #[expect(clippy::print_stdout, reason = "the banner is for the person who started it")]
 async fn serve(app: &Arc<App>, config: &Config, sandbox: Option<&Sandbox>) -> io::Result<()> {
     let stop: CancellationToken = shutdown::on_signals()?;
+    log_signal::listen(app, &stop)?;
     let wanted = config.listen();
     let listener = server::bind(wanted).map_err(|err| {
         io::Error::new(err.kind(), format!("{wanted} cannot be listened on: {err}"))
@@ -83,7 +90,13 @@ async fn serve(app: &Arc<App>, config: &Config, sandbox: Option<&Sandbox>) -> io
     let endpoint = server::endpoint(app, board, config, sandbox.map(Sandbox::control_routes))?;
     tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "listening");
     if sandbox.is_some() {
+        let admin = Secret::new(sandbox_mode::ADMIN_PASSWORD.to_owned());
+        let made = setup::ensure(app, sandbox_mode::ADMIN_NAME, &admin).await;
+        made.map_err(io::Error::other)?;
         println!("{}", sandbox_mode::banner(&format!("http://{address}")));
+    }
+    if let Some(token) = setup::link(app).await.map_err(io::Error::other)? {
+        println!("{}", setup_notice(&config.http.public_url(), &token));
     }
     server::serve(listener, Arc::new(endpoint), server::accept_settings(config, app), stop).await;
     // Tasks are short; one that hangs must not keep the process.

@@ -50,6 +50,8 @@ pub mod doctor;
 
 pub mod alerts;
 
+pub mod admin;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -67,6 +69,14 @@ use self::moderation::ModerationError;
 
 /// Where the API lives.
 pub const API_BASE: &str = "/v1";
+
+/// Where the API of the admin page lives.
+pub const ADMIN_API_BASE: &str = "/admin/api";
+
+/// The API of the admin page.
+pub fn admin_api(app: &Arc<App>) -> OpenApiService<impl OpenApi + 'static, ()> {
+    admin::open_api(app, ADMIN_API_BASE)
+}
 
 /// The API of the mini-program, all features together.
 pub fn api(app: &Arc<App>) -> OpenApiService<impl OpenApi + 'static, ()> {
@@ -241,6 +251,11 @@ pub fn periodic() -> Vec<Periodic> {
             run: |app| Box::pin(async move { Ok(stats::service::sweep(&app).await?) }),
         },
         Periodic {
+            name: "stats.moments",
+            every: Duration::from_secs(60),
+            run: |app| Box::pin(async move { Ok(stats::service::moments::note(&app).await?) }),
+        },
+        Periodic {
             name: "payments.reconcile",
             every: Duration::from_secs(2),
             run: |app| Box::pin(async move { Ok(payments::service::reconcile(&app).await?) }),
@@ -295,6 +310,21 @@ pub fn periodic() -> Vec<Periodic> {
             run: |app| {
                 Box::pin(async move {
                     alerts::service::check(&app).await;
+                    Ok(())
+                })
+            },
+        },
+        Periodic {
+            name: "admin.sweep",
+            every: Duration::from_secs(3600),
+            run: |app| Box::pin(async move { Ok(admin::service::sweep(&app).await?) }),
+        },
+        Periodic {
+            name: "log.expire",
+            every: Duration::from_secs(10),
+            run: |app| {
+                Box::pin(async move {
+                    app.log.expire(app.clock.now());
                     Ok(())
                 })
             },

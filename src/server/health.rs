@@ -15,7 +15,7 @@ use tokio::sync::Mutex;
 
 use crate::app::App;
 use crate::base::clock::Stopwatch;
-use crate::base::machine;
+use crate::base::disk::free_bytes;
 use crate::jobs::JobBoard;
 
 /// Probes come as often as they like; the disk is asked once in this time.
@@ -72,7 +72,7 @@ impl Readyz {
                 "not writable"
             }
         };
-        let disk = match machine::disk(&self.data_dir).map(|disk| disk.free_bytes) {
+        let disk = match free_bytes(&self.data_dir) {
             Some(free) if free < self.min_free_bytes => "almost full",
             Some(_) => "ok",
             None => "unknown",

@@ -3,6 +3,8 @@
 
 mod support;
 
+mod admin;
+mod admin_auth_coverage;
 mod alerts;
 mod auth;
 mod auth_coverage;
@@ -13,6 +15,7 @@ mod gallery;
 mod generations;
 mod idempotency;
 mod layering;
+mod logging;
 mod login;
 mod media;
 mod messages;
