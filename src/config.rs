@@ -101,6 +101,14 @@ impl Config {
                 ));
             }
         }
+        let token = self.security.metrics_token.as_ref();
+        if token.is_some_and(|token| token.expose().len() < security::MIN_METRICS_TOKEN_BYTES) {
+            return Err(ConfigError::wrong(
+                "METRICS_TOKEN",
+                "is shorter than 16 bytes, which can be guessed",
+                "METRICS_TOKEN=$(openssl rand -hex 24)",
+            ));
+        }
         if self.wechat.appid.is_none() {
             return Err(ConfigError::missing("WECHAT_APPID", "WECHAT_APPID=wx0123456789abcdef"));
         }

@@ -7,6 +7,8 @@ pub mod disk;
 pub mod error_chain;
 pub mod ids;
 pub mod low_priority;
+pub mod machine;
+pub mod measure;
 pub mod rng;
 pub mod secret;
 pub mod time;

@@ -3,6 +3,8 @@
 mod admin;
 mod backup;
 mod books;
+mod doctor;
+mod log_signal;
 mod logging;
 mod migrate;
 mod openapi;
@@ -56,6 +58,9 @@ enum Command {
     Backups(Box<backup::BackupsArgs>),
     /// Put a backup in the place of the database; the server must be stopped.
     Restore(Box<restore::RestoreArgs>),
+    /// Check everything the server depends on and say how to mend what is not well; exit status 0: all
+    /// is well, 1: something is worth a look, 2: something does not work.
+    Doctor(Box<DoctorArgs>),
     /// Print the versions of the program and of its parts.
     Version,
 }
@@ -102,6 +107,18 @@ struct BooksArgs {
     storage: StorageConfig,
 }
 
+#[derive(clap::Args, Debug)]
+struct DoctorArgs {
+    /// Print the findings as JSON.
+    #[arg(long)]
+    json: bool,
+    /// Look at everything to the end, however long it takes: the whole database, all books.
+    #[arg(long)]
+    full: bool,
+    #[command(flatten)]
+    config: Config,
+}
+
 /// Runs the program.
 pub fn run() -> ExitCode {
     let cli = match parse() {
@@ -118,6 +135,7 @@ pub fn run() -> ExitCode {
         Command::Backup(args) => backup::run(&args),
         Command::Backups(args) => backup::list(&args),
         Command::Restore(args) => restore::run(&args),
+        Command::Doctor(args) => return doctor::run(&args),
         Command::Version => version(),
     };
     match done {

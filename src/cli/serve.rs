@@ -10,12 +10,13 @@ use tokio::signal::unix::Signal;
 use tokio_util::sync::CancellationToken;
 
 use super::admin::setup_notice;
-use super::{ServeArgs, logging, sandbox_mode, seed};
+use super::logging::Logs;
+use super::{ServeArgs, log_signal, logging, sandbox_mode, seed};
 use crate::app::App;
 use crate::base::clock::Clock;
 use crate::base::rng::Rng;
 use crate::base::secret::Secret;
-use crate::config::{Config, LogConfig};
+use crate::config::Config;
 use crate::db::{DatabaseLock, LockError};
 use crate::features::admin::service::setup;
 use crate::sandbox::Sandbox;
@@ -46,31 +47,28 @@ pub(super) fn run(args: ServeArgs) -> Result<(), Box<dyn Error>> {
     };
     config.check_tls()?;
     server::check_files(&config, Clock::system().now())?;
-    start_logs(&config.log)?;
+    let logs = logging::start(&config.log)?;
     // While this is the only thread: it reads and clears a part of the environment.
     let inherited = Inherited::take()?;
     let runtime =
         Builder::new_multi_thread().enable_all().max_blocking_threads(BLOCKING_THREADS).build()?;
     match args.sandbox {
-        true => run_sandbox(&runtime, config, inherited),
-        false => run_server(&runtime, config, None, inherited),
+        true => run_sandbox(&runtime, config, &logs, inherited),
+        false => run_server(&runtime, config, &logs, None, inherited),
     }
-}
-
-fn start_logs(config: &LogConfig) -> Result<(), Box<dyn Error>> {
-    Ok(logging::start(config)?)
 }
 
 fn run_sandbox(
     runtime: &Runtime,
     mut config: Config,
+    logs: &Logs,
     inherited: Inherited,
 ) -> Result<(), Box<dyn Error>> {
     let (clock, rng) = (Clock::system(), Rng::system());
     let simulators = sandbox_mode::simulators(&config);
     let sandbox = runtime.block_on(Sandbox::start(simulators, clock, rng))?;
     sandbox_mode::point_at(&mut config, &sandbox)?;
-    let done = run_server(runtime, config, Some(&sandbox), inherited);
+    let done = run_server(runtime, config, logs, Some(&sandbox), inherited);
     runtime.block_on(sandbox.stop());
     done
 }
@@ -78,6 +76,7 @@ fn run_sandbox(
 fn run_server(
     runtime: &Runtime,
     config: Config,
+    logs: &Logs,
     sandbox: Option<&Sandbox>,
     inherited: Inherited,
 ) -> Result<(), Box<dyn Error>> {
@@ -85,6 +84,7 @@ fn run_server(
     let _lock = runtime.block_on(own(&config.storage.database_path()))?;
     let is_fresh = !config.storage.database_path().exists();
     let app = App::open(&config, Clock::system(), Rng::system())?;
+    logs.attach(&app.log);
     if sandbox.is_some() && is_fresh {
         let media_base = format!("{}/media", config.http.public_url());
         seed::run(&app.db, &SANDBOX_SEED, &media_base)?;
@@ -122,6 +122,7 @@ async fn serve(
     inherited: Inherited,
 ) -> Result<(), Box<dyn Error>> {
     let stop: CancellationToken = shutdown::on_signals()?;
+    log_signal::listen(app, &stop)?;
     let sockets = Sockets::open(inherited, config)?;
     let address = sockets.main.local_addr()?;
     let tls = Tls::start(app, config)?;
@@ -167,7 +168,7 @@ async fn serve(
     tokio::spawn(systemd::feed_watchdog(Arc::clone(app)));
 
     let transport = Transport { proxy: proxy_headers(config, true), tls };
-    let settings = server::accept_settings(config);
+    let settings = server::accept_settings(config, app);
     server::serve_over(transport, sockets.main, Arc::new(endpoint), settings, stop).await;
     // Tasks are short; one that hangs must not keep the process.
     let _ = tokio::time::timeout(Duration::from_secs(5), async {

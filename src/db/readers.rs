@@ -17,6 +17,7 @@ use tokio::sync::Semaphore;
 use super::connection;
 use super::error::{DbError, OpenError};
 use super::settings::DbSettings;
+use super::stats::{ReadCounters, ReaderStats};
 use super::tx::Tx;
 use crate::base::clock::Stopwatch;
 
@@ -35,6 +36,7 @@ pub(super) struct Readers {
     turns: Arc<Semaphore>,
     wait: Duration,
     slow: Duration,
+    counters: Arc<ReadCounters>,
 }
 
 impl Readers {
@@ -62,6 +64,7 @@ impl Readers {
             turns: Arc::new(Semaphore::new(long)),
             wait,
             slow: Duration::from_millis(settings.slow_query_ms),
+            counters: Arc::default(),
         })
     }
 
@@ -72,16 +75,27 @@ impl Readers {
         T: Send + 'static,
         E: From<DbError> + Send + 'static,
     {
-        let Ok(admitted) = Arc::clone(&self.admission).try_acquire_owned() else {
-            return Err(DbError::Overloaded.into());
+        let overloaded = || {
+            self.counters.overloaded();
+            DbError::Overloaded
         };
+        let Ok(admitted) = Arc::clone(&self.admission).try_acquire_owned() else {
+            return Err(overloaded().into());
+        };
+        if self.turns.available_permits() == 0 {
+            self.counters.waited();
+        }
         let turn = tokio::time::timeout(self.wait, Arc::clone(&self.turns).acquire_owned()).await;
-        let Ok(Ok(turn)) = turn else { return Err(DbError::Overloaded.into()) };
-        let (pool, slow) = (self.pool.clone(), self.slow);
+        let Ok(Ok(turn)) = turn else { return Err(overloaded().into()) };
+        let (pool, slow, counters) = (self.pool.clone(), self.slow, Arc::clone(&self.counters));
         let work = move || {
             // The read goes on when its caller leaves, so the permits belong to the read.
             let _permits = (admitted, turn);
-            let conn = pool.get().map_err(|_| DbError::Overloaded)?;
+            let conn = pool.get().map_err(|_| {
+                counters.overloaded();
+                DbError::Overloaded
+            })?;
+            let _reading = counters.enter();
             run(&conn, name, slow, f)
         };
         match tokio::task::spawn_blocking(work).await {
@@ -98,6 +112,7 @@ impl Readers {
         E: From<DbError>,
     {
         let conn = self.short()?;
+        let _reading = self.counters.enter();
         run(&conn, name, self.slow, f)
     }
 
@@ -105,9 +120,18 @@ impl Readers {
         if let Some(conn) = self.pool.try_get() {
             return Ok(conn);
         }
+        self.counters.waited();
         let all_open = self.pool.state().connections >= self.pool.max_size();
         let wait = if all_open { INLINE_WAIT } else { OPENING_WAIT };
-        self.pool.get_timeout(wait).map_err(|_| DbError::Overloaded)
+        self.pool.get_timeout(wait).map_err(|_| {
+            self.counters.overloaded();
+            DbError::Overloaded
+        })
+    }
+
+    /// What the readers did since the start.
+    pub(super) fn stats(&self) -> ReaderStats {
+        self.counters.read(self.pool.max_size())
     }
 }
 

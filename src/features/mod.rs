@@ -48,6 +48,12 @@ pub mod push;
 
 pub mod account;
 
+pub mod vitals;
+
+pub mod doctor;
+
+pub mod alerts;
+
 pub mod admin;
 
 use std::sync::Arc;
@@ -309,9 +315,29 @@ pub fn periodic() -> Vec<Periodic> {
             run: |app| Box::pin(async move { Ok(refresh_certificates(&app).await?) }),
         },
         Periodic {
+            name: "alerts.check",
+            every: Duration::from_secs(60),
+            run: |app| {
+                Box::pin(async move {
+                    alerts::service::check(&app).await;
+                    Ok(())
+                })
+            },
+        },
+        Periodic {
             name: "admin.sweep",
             every: Duration::from_secs(3600),
             run: |app| Box::pin(async move { Ok(admin::service::sweep(&app).await?) }),
+        },
+        Periodic {
+            name: "log.expire",
+            every: Duration::from_secs(10),
+            run: |app| {
+                Box::pin(async move {
+                    app.log.expire(app.clock.now());
+                    Ok(())
+                })
+            },
         },
         Periodic {
             name: "limits.sweep",

@@ -32,9 +32,10 @@ use tokio_util::task::TaskTracker;
 
 use super::client_io::ClientIo;
 use super::transport::{self, Transport};
+use crate::app::traffic::Traffic;
 
 /// Bounds of the accept loop.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct AcceptSettings {
     /// Connections open at the same time.
     pub max_connections: usize,
@@ -48,6 +49,8 @@ pub struct AcceptSettings {
     pub max_head_bytes: usize,
     /// For running requests after shutdown was asked for.
     pub drain_timeout: Duration,
+    /// Where connections are counted.
+    pub traffic: Arc<Traffic>,
 }
 
 /// Connections the kernel keeps for us until they are accepted (it caps this at `somaxconn`).
@@ -103,15 +106,17 @@ where
     let slots = Arc::new(Semaphore::new(settings.max_connections));
     let connections = TaskTracker::new();
     let cut = CancellationToken::new();
+    let (drain_timeout, traffic) = (settings.drain_timeout, Arc::clone(&settings.traffic));
     let server =
         Arc::new(Connections { endpoint, transport, settings, shutdown: shutdown.clone() });
 
-    while let Some((socket, peer, slot)) = next(&listener, &slots, &shutdown).await {
+    while let Some((socket, peer, slot)) = next(&listener, &slots, &shutdown, &traffic).await {
         let server = Arc::clone(&server);
         let cut = cut.child_token();
         connections.spawn(async move {
             // Held until the connection is gone.
             let _slot = slot;
+            let _present = server.settings.traffic.connections.enter();
             tokio::select! {
                 biased;
                 () = server.serve_one(socket, peer) => {}
@@ -122,7 +127,7 @@ where
 
     drop(listener);
     connections.close();
-    if tokio::time::timeout(settings.drain_timeout, connections.wait()).await.is_ok() {
+    if tokio::time::timeout(drain_timeout, connections.wait()).await.is_ok() {
         return 0;
     }
     let left = connections.len();
@@ -137,11 +142,13 @@ async fn next(
     listener: &TcpListener,
     slots: &Arc<Semaphore>,
     shutdown: &CancellationToken,
+    traffic: &Traffic,
 ) -> Option<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
     let accepted = async {
         let slot = match Arc::clone(slots).try_acquire_owned() {
             Ok(slot) => slot,
             Err(_) => {
+                traffic.connections.full.add();
                 tracing::warn!("connection limit reached; new connections wait");
                 // Fails only when the semaphore is closed, which nobody does.
                 Arc::clone(slots).acquire_owned().await.ok()?

@@ -11,6 +11,7 @@ mod body_limit;
 mod client_io;
 mod compression;
 mod health;
+mod metrics;
 mod paths;
 mod plain;
 mod prefixed;

@@ -11,16 +11,18 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use poem::http::{HeaderValue, Method, Uri, header};
-use poem::{Endpoint, IntoResponse, Request, Response};
+use poem::{Endpoint, IntoResponse, PathPattern, Request, Response};
 use tracing::Instrument as _;
 
 use super::access_log;
 use super::body_limit::{self, exact_len};
 use super::compression::{self, Wanted};
+use super::metrics::RouteStats;
 use super::paths::PathTable;
 use super::render::Failed;
 use super::request_id::{self, X_REQUEST_ID};
 use crate::app::limits::{IpKey, Limits};
+use crate::app::traffic::Traffic;
 use crate::base::clock::{Clock, Stopwatch};
 use crate::base::rng::Rng;
 use crate::http::{ApiError, Language, RequestContext, TrustedProxies};
@@ -45,6 +47,14 @@ pub struct StackSettings {
     pub hsts: Option<HeaderValue>,
 }
 
+/// Where requests are counted, and which are slow.
+pub(super) struct Counting {
+    pub(super) traffic: Arc<Traffic>,
+    pub(super) routes: Arc<RouteStats>,
+    /// Requests that take longer are logged; zero logs none.
+    pub(super) slow: Duration,
+}
+
 /// The routes with everything around them. An endpoint that never fails.
 pub struct Stack<E> {
     routes: E,
@@ -53,6 +63,7 @@ pub struct Stack<E> {
     clock: Clock,
     rng: Rng,
     settings: StackSettings,
+    counting: Option<Counting>,
 }
 
 impl<E: Endpoint> Stack<E> {
@@ -65,7 +76,14 @@ impl<E: Endpoint> Stack<E> {
         rng: Rng,
         settings: StackSettings,
     ) -> Self {
-        Self { routes, paths, limits, clock, rng, settings }
+        Self { routes, paths, limits, clock, rng, settings, counting: None }
+    }
+
+    /// Counts every request from now on.
+    #[must_use]
+    pub(super) fn counting(mut self, counting: Counting) -> Self {
+        self.counting = Some(counting);
+        self
     }
 
     fn context(&self, request: &Request) -> Arc<RequestContext> {
@@ -119,6 +137,7 @@ impl<E: Endpoint> Endpoint for Stack<E> {
 
     async fn call(&self, mut request: Request) -> poem::Result<Response> {
         let since = Stopwatch::start();
+        let _present = self.counting.as_ref().map(|counting| counting.traffic.enter());
         let context = self.context(&request);
         let wanted = Wanted::by(&request);
         let uri = request.uri().clone();
@@ -143,10 +162,33 @@ impl<E: Endpoint> Endpoint for Stack<E> {
         if let Some(hsts) = &self.settings.hsts {
             headers.insert(header::STRICT_TRANSPORT_SECURITY, hsts.clone());
         }
+        if let Some(counting) = &self.counting {
+            counting.answered(&self.paths, &method, &context, &response, &since);
+        }
         if access_log::is_enabled() {
             access_log::write(&self.paths, &method, &context, &response, bytes, &since);
         }
         Ok(response)
+    }
+}
+
+impl Counting {
+    fn answered(
+        &self,
+        paths: &PathTable,
+        method: &Method,
+        context: &RequestContext,
+        response: &Response,
+        since: &Stopwatch,
+    ) {
+        let (pattern, status) = (response.data::<PathPattern>(), response.status());
+        let took = since.elapsed();
+        self.traffic.answered(status.as_u16());
+        self.routes.answered(pattern.map(|pattern| &*pattern.0), method, status, took);
+        if !self.slow.is_zero() && took >= self.slow {
+            self.traffic.slow.add();
+            access_log::write_slow(paths, method, context, response, since);
+        }
     }
 }
 

@@ -15,6 +15,7 @@ pub use self::key::{BadKey, ObjectKey, ObjectKind};
 pub use self::local::LocalStorage;
 pub use self::s3::archive::{Archive, Listed};
 pub use self::s3::{S3Settings, S3Storage};
+use super::call_stats::CallState;
 use super::http::CallError;
 
 /// What readers may keep, for how long: a key names its bytes, so for ever.
@@ -37,6 +38,9 @@ pub trait ObjectStorage: Send + Sync {
 
     /// Removes the object, if it is there.
     fn delete<'a>(&'a self, key: &'a ObjectKey) -> Pending<'a, ()>;
+
+    /// What became of the calls so far, where calls are made.
+    fn calls(&self) -> Option<CallState>;
 }
 
 /// A way to read an object.

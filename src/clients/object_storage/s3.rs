@@ -18,6 +18,7 @@ use url::Url;
 use super::{CACHE_CONTROL, ObjectKey, ObjectStorage, Opened, Pending, StorageError};
 use crate::base::clock::Clock;
 use crate::base::secret::Secret;
+use crate::clients::call_stats::CallState;
 use crate::clients::http::{Answer, CallError, HttpClient, HttpSettings};
 
 /// How long a signature of ours for ourselves holds: the call and clocks that differ.
@@ -161,6 +162,10 @@ impl ObjectStorage for S3Storage {
 
     fn delete<'a>(&'a self, key: &'a ObjectKey) -> Pending<'a, ()> {
         Box::pin(self.remove(key))
+    }
+
+    fn calls(&self) -> Option<CallState> {
+        Some(self.http.calls())
     }
 }
 

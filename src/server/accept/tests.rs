@@ -33,6 +33,7 @@ fn settings() -> AcceptSettings {
         write_timeout: LONG,
         max_head_bytes: 8 * 1024,
         drain_timeout: LONG,
+        traffic: Arc::default(),
     }
 }
 

@@ -197,7 +197,7 @@ impl TestApp {
         let listener = server::bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
-        let settings = server::accept_settings(&self.settings.lock().config());
+        let settings = server::accept_settings(&self.settings.lock().config(), &self.app());
         let endpoint = Arc::clone(&self.server.read());
         tokio::spawn(server::serve(listener, endpoint, settings, stop.clone()));
         Listening { address, _stop: stop.drop_guard() }

@@ -91,6 +91,17 @@ impl Process {
         started
     }
 
+    /// The binary with the settings that [`Process::serve`] gives a server in `folder`.
+    pub(crate) fn command_with(
+        folder: &Path,
+        sandbox: &Sandbox,
+        changes: &[(&str, &str)],
+    ) -> Command {
+        let mut command = command(folder);
+        command.envs(settings(folder, sandbox, changes).0);
+        command
+    }
+
     fn spawn(mut command: Command) -> Self {
         command.env("LISTEN", "127.0.0.1:0").env("LOG_FORMAT", "json");
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
