@@ -1,9 +1,11 @@
 //! The command line: one file per sub-command.
 
 mod books;
+mod health;
 mod logging;
 mod migrate;
 mod openapi;
+mod rehearse;
 mod sandbox_mode;
 mod seed_command;
 mod serve;
@@ -45,6 +47,8 @@ enum Command {
     Migrate(MigrateArgs),
     /// Check every user's balance of points against his ledger; exit status 1 when one differs.
     Books(BooksArgs),
+    /// Ask the running server whether it is ready; exit status 1 when it is not, or does not answer.
+    Health(Box<HealthArgs>),
     /// Print the versions of the program and of its parts.
     Version,
 }
@@ -54,6 +58,13 @@ struct ServeArgs {
     /// Run with simulators of WeChat and the image API and a database of its own: no account needed.
     #[arg(long)]
     sandbox: bool,
+    #[command(flatten)]
+    config: Config,
+}
+
+#[derive(clap::Args, Debug)]
+struct HealthArgs {
+    /// The settings with which the server runs: they say where it listens.
     #[command(flatten)]
     config: Config,
 }
@@ -74,6 +85,12 @@ struct MigrateArgs {
     /// Only say what would be done.
     #[arg(long)]
     dry_run: bool,
+    /// Try it on a copy, while the server runs: migrate the copy, check its books, remove it.
+    #[arg(long, conflicts_with = "dry_run")]
+    rehearse: bool,
+    /// With --rehearse: books that do not balance are told, and no failure.
+    #[arg(long, requires = "rehearse")]
+    ignore_books: bool,
     #[command(flatten)]
     storage: StorageConfig,
 }
@@ -96,6 +113,7 @@ pub fn run() -> ExitCode {
         Command::Openapi => openapi::run(),
         Command::Migrate(args) => migrate::run(&args),
         Command::Books(args) => books::run(&args),
+        Command::Health(args) => health::run(&args.config),
         Command::Version => version(),
     };
     match done {

@@ -10,6 +10,7 @@ mod favorites;
 mod gallery;
 mod generations;
 mod idempotency;
+mod install;
 mod layering;
 mod login;
 mod media;
