@@ -147,17 +147,15 @@ apply() {
 # Starts version $1, or says what is missing for that.
 begin() {
     write_units "$1"
+    if [ -n "$dry" ]; then
+        note 'would: start the sockets and the server, and wait until it is well'
+        return 0
+    fi
     missing=$(missing_settings)
     if [ -n "$missing" ]; then
         step "almost: set ${missing}in $env_file"
         note "then: $opt/current/install.sh --apply"
-        # The sockets and the service start at boot once the settings are there.
-        [ -z "$dry" ] || return 0
         exit 3
-    fi
-    if [ -n "$dry" ]; then
-        note 'would: start the sockets and the server, and wait until it is well'
-        return 0
     fi
     step 'start'
     if ! { start_or_exchange && stays_well "$1"; }; then
