@@ -50,7 +50,8 @@ fn without_the_settings_that_only_the_operator_has_it_installs_and_says_which() 
     let installed = machine.path("opt/dream-bff/current");
     machine.run(&installed, &[&["--apply"], &machine.needed()[..]].concat()).expect_code(0);
     assert!(machine.is_well());
-    let secret = |text: &str| text.lines().find(|line| line.starts_with("JWT_SECRET=")).map(str::to_owned);
+    let secret =
+        |text: &str| text.lines().find(|line| line.starts_with("JWT_SECRET=")).map(str::to_owned);
     assert_eq!(secret(&machine.settings()), secret(&settings));
 }
 
@@ -128,7 +129,11 @@ fn a_release_whose_rehearsal_fails_touches_nothing() {
     let said = machine.run(&bad, &["--upgrade"]).expect_code(1);
 
     assert!(said.contains("migration 14 cannot be applied"), "{said}");
-    assert_eq!((machine.current(), machine.pid()), (version, pid), "the server was not even restarted");
+    assert_eq!(
+        (machine.current(), machine.pid()),
+        (version, pid),
+        "the server was not even restarted"
+    );
 }
 
 #[test]
@@ -198,7 +203,9 @@ fn a_signal_during_the_exchange_takes_it_back() {
     let second = machine.release("second", Kind::Good);
 
     let mut upgrade = machine.start(&second, &["--upgrade", "--watch", "30"]);
-    machine.wait_until("the exchange is under way", || machine.current() != version && machine.is_well());
+    machine.wait_until("the exchange is under way", || {
+        machine.current() != version && machine.is_well()
+    });
     upgrade.terminate();
 
     let said = upgrade.finish().expect_code(1);
@@ -243,7 +250,8 @@ fn uninstalling_keeps_the_data_unless_told() {
 
     machine.run(&installed, &["--uninstall"]).expect_code(0);
     assert!(!machine.is_running());
-    for gone in ["opt/dream-bff", "usr/local/bin/dream-bff", "etc/systemd/system/dream-bff.service"] {
+    for gone in ["opt/dream-bff", "usr/local/bin/dream-bff", "etc/systemd/system/dream-bff.service"]
+    {
         assert!(!machine.path(gone).exists(), "{gone} is still there");
     }
     assert!(machine.path("var/lib/dream-bff/dream.db").exists());

@@ -120,7 +120,8 @@ impl Client {
 
 fn run(folder: &Path, args: &[String]) {
     let output = Command::new(folder.join("install.sh")).args(args).output().unwrap();
-    let said = String::from_utf8_lossy(&[&output.stdout[..], &output.stderr[..]].concat()).into_owned();
+    let said =
+        String::from_utf8_lossy(&[&output.stdout[..], &output.stderr[..]].concat()).into_owned();
     println!("{said}");
     assert!(output.status.success(), "{said}");
 }

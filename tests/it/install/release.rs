@@ -85,7 +85,8 @@ fn a_release_from_the_network_is_taken_with_the_right_checksum_only() {
 fn a_release_that_was_changed_on_the_way_is_refused() {
     let machine = Machine::new();
     let release = machine.release("first", Kind::Good);
-    let sums = output(&release, "sha256sum", &["dream-bff", "install.sh", "systemd/dream-bff.service"]);
+    let sums =
+        output(&release, "sha256sum", &["dream-bff", "install.sh", "systemd/dream-bff.service"]);
     std::fs::write(release.join("SHA256SUMS"), sums).unwrap();
     std::fs::write(release.join("systemd/dream-bff.service"), "[Service]\nUser=root\n").unwrap();
 

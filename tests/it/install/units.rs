@@ -55,7 +55,9 @@ fn systemd_understands_every_line_of_the_units() {
             .lines()
             .filter(|line| line.contains("systemd/dream-bff"))
             // These two are newer than some of the systems we run on, which do without.
-            .filter(|line| !line.contains("'RestartSteps'") && !line.contains("'RestartMaxDelaySec'"))
+            .filter(|line| {
+                !line.contains("'RestartSteps'") && !line.contains("'RestartMaxDelaySec'")
+            })
             .collect();
         assert!(complaints.is_empty(), "{complaints:?}");
     }
