@@ -172,14 +172,15 @@ farewell() {
     step "done: $(linked current) runs, and is well"
     link=''
     if command -v journalctl >/dev/null; then
-        link=$(journalctl -u "$SERVICE" -o cat --no-pager 2>/dev/null |
+        # Of this start: an older link no longer holds, and a server with an admin prints none.
+        link=$(journalctl -u "$SERVICE" --since "@$began" -o cat --no-pager 2>/dev/null |
             sed -n 's|.*\(http[^ "]*/admin/#/setup?token=[^ "]*\).*|\1|p' | tail -n 1)
     fi
     printf '\nWhat is left for you:\n'
     if [ -n "$link" ]; then
         note "- Make the first admin, within 24 hours: $link"
     else
-        note "- The admin page: ${public:-http://$(listen_address)}/admin"
+        note "- The admin page: ${public:-http://$(listen_address)}/admin (nobody there yet? $command admin add --name NAME)"
     fi
     case $public in
         https://*)
@@ -265,6 +266,7 @@ at_exit() {
     exit "$status"
 }
 
+began=$(date +%s)
 scratch='' in_exchange='' why='' sockets_changed='' old_pid=0
 trap at_exit EXIT
 

@@ -83,7 +83,7 @@ touch "$test/log"
 tail -f "$test/log" &
 follow=$!
 # --keep-unit and --register=no: works too where this machine's own first process is not systemd.
-timeout -k 10 900 systemd-nspawn --quiet -D "$root" --boot --private-network --keep-unit --register=no \
+timeout -k 10 1800 systemd-nspawn --quiet -D "$root" --boot --private-network --keep-unit --register=no \
     --machine="install-test-$$" </dev/null >"$cache/console.log" 2>&1 || true
 sleep 1
 kill "$follow"
