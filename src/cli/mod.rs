@@ -4,10 +4,12 @@ mod admin;
 mod backup;
 mod books;
 mod doctor;
+mod health;
 mod log_signal;
 mod logging;
 mod migrate;
 mod openapi;
+mod rehearse;
 mod restore;
 mod sandbox_mode;
 mod seed_command;
@@ -61,6 +63,8 @@ enum Command {
     /// Check everything the server depends on and say how to mend what is not well; exit status 0: all
     /// is well, 1: something is worth a look, 2: something does not work.
     Doctor(Box<DoctorArgs>),
+    /// Ask the running server whether it is ready; exit status 1 when it is not, or does not answer.
+    Health(Box<HealthArgs>),
     /// Print the versions of the program and of its parts.
     Version,
 }
@@ -70,6 +74,13 @@ struct ServeArgs {
     /// Run with simulators of WeChat and the image API and a database of its own: no account needed.
     #[arg(long)]
     sandbox: bool,
+    #[command(flatten)]
+    config: Config,
+}
+
+#[derive(clap::Args, Debug)]
+struct HealthArgs {
+    /// The settings with which the server runs: they say where it listens.
     #[command(flatten)]
     config: Config,
 }
@@ -97,6 +108,12 @@ struct MigrateArgs {
     /// Only say what would be done.
     #[arg(long)]
     dry_run: bool,
+    /// Try it on a copy, while the server runs: migrate the copy, check its books, remove it.
+    #[arg(long, conflicts_with = "dry_run")]
+    rehearse: bool,
+    /// With --rehearse: books that do not balance are told, and no failure.
+    #[arg(long, requires = "rehearse")]
+    ignore_books: bool,
     #[command(flatten)]
     storage: StorageConfig,
 }
@@ -136,6 +153,7 @@ pub fn run() -> ExitCode {
         Command::Backups(args) => backup::list(&args),
         Command::Restore(args) => restore::run(&args),
         Command::Doctor(args) => return doctor::run(&args),
+        Command::Health(args) => health::run(&args.config),
         Command::Version => version(),
     };
     match done {

@@ -20,6 +20,7 @@ mod favorites;
 mod gallery;
 mod generations;
 mod idempotency;
+mod install;
 mod layering;
 mod logging;
 mod login;
