@@ -101,6 +101,11 @@ pub(super) const ALL: &[Migration] = &[
         name: "add_home_and_request_ids",
         sql: include_str!("../../data/migrations/0015_add_home_and_request_ids.sql"),
     },
+    Migration {
+        version: 16,
+        name: "add_timeline_indexes",
+        sql: include_str!("../../data/migrations/0016_add_timeline_indexes.sql"),
+    },
 ];
 
 /// Where a database file stands.

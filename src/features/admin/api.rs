@@ -10,6 +10,7 @@ mod gate;
 mod home;
 mod session;
 mod tag;
+mod timeline;
 mod wire;
 
 use std::sync::Arc;
@@ -27,6 +28,7 @@ pub fn open_api(app: &Arc<App>, base: &str) -> OpenApiService<impl OpenApi + 'st
     // In groups, since a tuple of them holds sixteen at most.
     let admins = (
         home::HomeApi { app: Arc::clone(app) },
+        timeline::FindApi { app: Arc::clone(app) },
         session::SessionApi { app: Arc::clone(app) },
         accounts::AccountsApi { app: Arc::clone(app) },
         audit::AuditApi { app: Arc::clone(app) },
