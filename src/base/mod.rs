@@ -5,6 +5,7 @@ pub mod cpu_pool;
 pub mod disk;
 pub mod error_chain;
 pub mod ids;
+pub mod log_ring;
 pub mod request;
 pub mod rng;
 pub mod secret;

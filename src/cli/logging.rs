@@ -2,8 +2,11 @@
 
 use std::io::{self, IsTerminal as _};
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer as _, fmt};
 
+use crate::base::log_ring::LogRingLayer;
 use crate::config::logging::LogFormat;
 use crate::config::{ConfigError, LogConfig};
 
@@ -19,10 +22,12 @@ pub(super) fn start(config: &LogConfig) -> Result<(), ConfigError> {
             "RUST_LOG=info,access=warn",
         )
     })?;
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
-    match config.log_format {
-        LogFormat::Pretty => lines.with_ansi(io::stderr().is_terminal()).init(),
-        LogFormat::Json => lines.json().flatten_event(true).init(),
-    }
+    let lines = fmt::layer().with_writer(io::stderr);
+    let lines = match config.log_format {
+        LogFormat::Pretty => lines.with_ansi(io::stderr().is_terminal()).boxed(),
+        LogFormat::Json => lines.json().flatten_event(true).boxed(),
+    };
+    // The last lines stay in memory, for the operator's page.
+    tracing_subscriber::registry().with(filter).with(lines).with(LogRingLayer).init();
     Ok(())
 }

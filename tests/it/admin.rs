@@ -6,6 +6,7 @@ mod home;
 mod page;
 mod second_factor;
 mod sessions;
+mod system;
 
 use poem::http::Method;
 use serde_json::{Value, json};

@@ -9,6 +9,7 @@ mod error;
 mod gate;
 mod home;
 mod session;
+mod system;
 mod tag;
 mod timeline;
 mod wire;
@@ -29,6 +30,7 @@ pub fn open_api(app: &Arc<App>, base: &str) -> OpenApiService<impl OpenApi + 'st
     let admins = (
         home::HomeApi { app: Arc::clone(app) },
         timeline::FindApi { app: Arc::clone(app) },
+        system::SystemApi { app: Arc::clone(app) },
         session::SessionApi { app: Arc::clone(app) },
         accounts::AccountsApi { app: Arc::clone(app) },
         audit::AuditApi { app: Arc::clone(app) },

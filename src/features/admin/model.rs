@@ -176,6 +176,8 @@ pub enum AdminError {
     LastOwner,
     #[error("the second factor is in another state")]
     TotpState,
+    #[error("too many streams are open")]
+    TooManyStreams,
     #[error("the link is not, or no longer, good")]
     SetupClosed,
     #[error(transparent)]

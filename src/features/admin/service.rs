@@ -7,6 +7,8 @@ pub mod search;
 pub mod second_factor;
 pub mod sessions;
 pub mod setup;
+pub mod streams;
+pub mod system;
 pub mod tasks;
 pub mod timeline;
 

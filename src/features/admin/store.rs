@@ -7,6 +7,7 @@ pub(super) mod recovery;
 pub(super) mod search;
 pub(super) mod sessions;
 pub(super) mod setup;
+pub(super) mod system;
 pub(super) mod thing;
 pub(super) mod timeline;
 

@@ -15,4 +15,6 @@ pub enum AdminTag {
     Admins,
     /// Who changed what.
     Audit,
+    /// The process, its tasks and its log.
+    System,
 }
