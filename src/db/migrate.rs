@@ -111,6 +111,11 @@ pub(super) const ALL: &[Migration] = &[
         name: "add_backup_runs",
         sql: include_str!("../../data/migrations/0017_add_backup_runs.sql"),
     },
+    Migration {
+        version: 18,
+        name: "add_timeline_indexes",
+        sql: include_str!("../../data/migrations/0018_add_timeline_indexes.sql"),
+    },
 ];
 
 /// Where a database file stands.

@@ -144,6 +144,7 @@ pub fn prepare(app: &App) -> Result<(), PrepareError> {
 /// Starts what the features do besides answering. It ends with `stop`; whoever waits for the tasks
 /// knows that it has.
 pub fn start(app: &Arc<App>, stop: &CancellationToken) -> JoinSet<()> {
+    admin::service::streams::end_with(app, stop);
     let mut tasks = generations::service::start(app, stop);
     tasks.spawn(templates::service::keep_flushing(Arc::clone(app), stop.clone()));
     tasks.spawn(stats::service::keep_flushing(Arc::clone(app), stop.clone()));
