@@ -5,6 +5,7 @@ mod support;
 
 mod auth;
 mod auth_coverage;
+mod browser;
 mod crash;
 mod favorites;
 mod gallery;

@@ -23,7 +23,7 @@ export function compress(): Plugin {
     configResolved(config) {
       out = join(config.root, config.build.outDir);
     },
-    closeBundle() {
+    writeBundle() {
       for (const file of filesBelow(out).filter((name) => TEXT.test(name))) {
         const bytes = readFileSync(file);
         if (bytes.length < WORTH_IT) continue;

@@ -60,7 +60,7 @@ hooks.stepUp = () => {
     confirm: t('确认', 'Confirm'),
     fields: [
       { key: 'password', label: t('密码', 'Password'), type: 'password', autocomplete: 'current-password' },
-      ...(me.value?.totpEnabled
+      ...(me.value?.hasTotp
         ? [{ key: 'code', label: t('或动态验证码', 'or authenticator code'), type: 'text' as const, autocomplete: 'one-time-code' }]
         : []),
     ],

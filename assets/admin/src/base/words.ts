@@ -40,6 +40,11 @@ const WORDS: Record<string, Record<string, Word>> = {
     VIP: ['VIP', 'VIP', 'good'],
     SVIP: ['SVIP', 'SVIP', 'warn'],
   },
+  account: {
+    active: ['正常', 'Active', 'good'],
+    banned: ['已封禁', 'Banned', 'bad'],
+    deleted: ['已注销', 'Deleted', 'grey'],
+  },
   role: {
     owner: ['所有者', 'Owner', 'good'],
     operator: ['运营', 'Operator', 'calm'],

@@ -1,0 +1,1 @@
+function e(e){return e.deletedAt?`DELETED`:e.bannedAt?`BANNED`:`ACTIVE`}export{e as t};
