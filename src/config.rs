@@ -4,6 +4,7 @@
 //! A value that is missing or malformed stops the start with one line that names the variable, what
 //! is wrong and an example (see [`parse`]). The value name of a setting is its example.
 
+pub mod admin;
 pub mod http;
 pub mod image_api;
 pub mod logging;
@@ -25,6 +26,7 @@ use std::net::SocketAddr;
 
 use clap::Args;
 
+pub use admin::AdminConfig;
 pub use http::HttpConfig;
 pub use image_api::ImageApiConfig;
 pub use logging::LogConfig;
@@ -48,6 +50,8 @@ pub struct Config {
     pub media: MediaConfig,
     #[command(flatten)]
     pub security: SecurityConfig,
+    #[command(flatten)]
+    pub admin: AdminConfig,
     #[command(flatten)]
     pub wechat: WechatConfig,
     #[command(flatten)]

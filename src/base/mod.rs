@@ -1,6 +1,7 @@
 //! What everything stands on: time, randomness, ids, money, secrets. Imports nothing of ours.
 
 pub mod clock;
+pub mod content_version;
 pub mod cpu_pool;
 pub mod error_chain;
 pub mod ids;

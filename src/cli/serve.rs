@@ -8,11 +8,14 @@ use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
 use tokio_util::sync::CancellationToken;
 
+use super::admin::setup_notice;
 use super::{ServeArgs, logging, sandbox_mode, seed};
 use crate::app::App;
 use crate::base::clock::Clock;
 use crate::base::rng::Rng;
+use crate::base::secret::Secret;
 use crate::config::{Config, LogConfig};
+use crate::features::admin::service::setup;
 use crate::sandbox::Sandbox;
 use crate::server::{self, shutdown};
 use crate::{features, jobs};
@@ -83,7 +86,13 @@ async fn serve(app: &Arc<App>, config: &Config, sandbox: Option<&Sandbox>) -> io
     let endpoint = server::endpoint(app, board, config, sandbox.map(Sandbox::control_routes))?;
     tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "listening");
     if sandbox.is_some() {
+        let admin = Secret::new(sandbox_mode::ADMIN_PASSWORD.to_owned());
+        let made = setup::ensure(app, sandbox_mode::ADMIN_NAME, &admin).await;
+        made.map_err(io::Error::other)?;
         println!("{}", sandbox_mode::banner(&format!("http://{address}")));
+    }
+    if let Some(token) = setup::link(app).await.map_err(io::Error::other)? {
+        println!("{}", setup_notice(&config.http.public_url(), &token));
     }
     server::serve(listener, Arc::new(endpoint), server::accept_settings(config), stop).await;
     // Tasks are short; one that hangs must not keep the process.

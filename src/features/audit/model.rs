@@ -14,8 +14,33 @@ pub enum Actor {
     /// WeChat, by a verified notification or answer.
     Wechat,
     User(UserId),
-    /// An administrator, by name.
-    Admin(String),
+    Admin(ByAdmin),
+}
+
+/// An administrator, and where he asked from: the log keeps both.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ByAdmin {
+    /// His name.
+    pub name: String,
+    /// The id of his request; none on the command line.
+    pub request_id: Option<String>,
+    /// The address of his client.
+    pub address: Option<String>,
+}
+
+impl Actor {
+    /// An administrator who is not on the other side of a request.
+    pub fn admin(name: &str) -> Self {
+        Self::Admin(ByAdmin { name: name.to_owned(), request_id: None, address: None })
+    }
+
+    /// The administrator, if it is one.
+    pub(super) fn by_admin(&self) -> Option<&ByAdmin> {
+        match self {
+            Self::Admin(admin) => Some(admin),
+            Self::System | Self::Wechat | Self::User(_) => None,
+        }
+    }
 }
 
 impl fmt::Display for Actor {
@@ -24,7 +49,7 @@ impl fmt::Display for Actor {
             Self::System => f.write_str("system"),
             Self::Wechat => f.write_str("wechat"),
             Self::User(id) => write!(f, "user:{id}"),
-            Self::Admin(name) => write!(f, "admin:{name}"),
+            Self::Admin(admin) => write!(f, "admin:{}", admin.name),
         }
     }
 }

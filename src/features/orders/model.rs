@@ -1,11 +1,13 @@
 //! Orders: what they are, what they may become, and the rules that need no database.
 
+mod browse;
 mod channel;
 mod payment;
 mod rhythm;
 
 use std::fmt;
 
+pub use self::browse::{OrderFilter, PaymentProgress, Spent};
 pub(super) use self::channel::{ChannelRefusal, choose};
 pub use self::channel::{Method, Platform};
 pub(super) use self::payment::Confirmed;
@@ -69,7 +71,8 @@ pub enum Kind {
 }
 
 impl Kind {
-    pub(super) const fn as_str(self) -> &'static str {
+    /// As it is stored and sent; never renamed.
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Vip => "VIP",
             Self::Points => "POINTS",

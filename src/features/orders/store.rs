@@ -1,5 +1,6 @@
 //! The `orders` table. How they are paid stands in `payments`.
 
+pub(super) mod browse;
 pub(super) mod payments;
 pub(super) mod reads;
 

@@ -15,8 +15,9 @@ pub mod service;
 mod store;
 
 pub use model::{
-    ChannelRule, Channels, Checker, Economy, Entitlement, Entitlements, Gallery, Invite,
-    InviteEvent, Jobs, Label, Membership, MessageField, MessageState, MessageTemplate, Messages,
-    Mode, Moderation, MonthlyPoints, PaymentRules, PlatformChannels, PriceTable, Resolution,
-    ResolutionPrices, Retry, Section, Settings, SettingsChange, SettingsError, WhenUnavailable,
+    Announcement, AnnouncementLevel, ChannelRule, Channels, Checker, Economy, Entitlement,
+    Entitlements, Field, FieldKind, Gallery, Invite, InviteEvent, Jobs, Label, Membership,
+    MessageField, MessageState, MessageTemplate, Messages, Mode, Moderation, MonthlyPoints,
+    PaymentRules, PlatformChannels, PriceTable, Resolution, ResolutionPrices, Retry, Section,
+    Settings, SettingsChange, SettingsError, WhenUnavailable, describe, section_version,
 };

@@ -1,5 +1,7 @@
 //! All settings together, their sections, and how a section is changed.
 
+mod announcement;
+mod describe;
 mod economy;
 mod entitlements;
 mod gallery;
@@ -14,6 +16,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use announcement::{Announcement, AnnouncementLevel};
+pub use describe::{Field, FieldKind, describe};
 pub use economy::{Economy, Invite, InviteEvent, Mode, PriceTable, Resolution, ResolutionPrices};
 pub use entitlements::{Entitlement, Entitlements};
 pub use gallery::Gallery;
@@ -24,6 +28,7 @@ pub use messages::{MessageField, MessageState, MessageTemplate, Messages};
 pub use moderation::{Checker, Moderation, WhenUnavailable};
 pub use payment::{ChannelRule, Channels, PaymentRules, PlatformChannels};
 
+use crate::base::content_version::content_version;
 use crate::db::DbError;
 
 /// All settings.
@@ -38,6 +43,7 @@ pub struct Settings {
     pub gallery: Gallery,
     pub moderation: Moderation,
     pub messages: Messages,
+    pub announcement: Announcement,
 }
 
 /// What is changed and stored as one.
@@ -52,6 +58,7 @@ pub enum Section {
     Gallery,
     Moderation,
     Messages,
+    Announcement,
 }
 
 /// A section before and after a change, for the audit log.
@@ -68,6 +75,9 @@ pub enum SettingsError {
     /// Names the field with its path inside the section, and says what is wrong.
     #[error("{field}: {problem}")]
     Invalid { field: String, problem: String },
+    /// Somebody else changed the section since the caller read it.
+    #[error("the section was changed meanwhile")]
+    Outdated,
     #[error(transparent)]
     Db(#[from] DbError),
 }
@@ -90,6 +100,7 @@ impl Section {
         Self::Gallery,
         Self::Moderation,
         Self::Messages,
+        Self::Announcement,
     ];
 
     /// As it is stored; never renamed.
@@ -104,6 +115,7 @@ impl Section {
             Self::Gallery => "gallery",
             Self::Moderation => "moderation",
             Self::Messages => "messages",
+            Self::Announcement => "announcement",
         }
     }
 
@@ -111,6 +123,11 @@ impl Section {
     pub fn by_key(key: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|section| section.key() == key)
     }
+}
+
+/// Names a section as it is.
+pub fn section_version(section: &Value) -> String {
+    content_version(&section.to_string())
 }
 
 /// A section knows what is wrong with it.
@@ -132,6 +149,7 @@ impl Settings {
             Section::Gallery => to_json(&self.gallery),
             Section::Moderation => to_json(&self.moderation),
             Section::Messages => to_json(&self.messages),
+            Section::Announcement => to_json(&self.announcement),
         }
     }
 
@@ -173,6 +191,7 @@ impl Settings {
             Section::Gallery => self.gallery = checked(value)?,
             Section::Moderation => self.moderation = checked(value)?,
             Section::Messages => self.messages = checked(value)?,
+            Section::Announcement => self.announcement = checked(value)?,
         }
         Ok(())
     }

@@ -15,6 +15,6 @@ mod store;
 pub(crate) use api::{NAMELESS, profile};
 pub use api::{ShownLevel, User, UsersApi};
 pub use model::{
-    Arrival, Former, NewUserProfile, ProfileChange, SessionKey, Standing, StoredUser, UserError,
-    VipLevel,
+    AccountState, Arrival, Former, NewUserProfile, ProfileChange, SessionKey, Standing, StoredUser,
+    UserError, UserFilter, UserRecord, VipLevel,
 };

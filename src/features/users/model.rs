@@ -1,5 +1,10 @@
 //! What a user is.
 
+mod browse;
+
+pub(super) use self::browse::Search;
+pub use self::browse::{AccountState, UserFilter, UserRecord};
+
 use crate::base::ids::UserId;
 use crate::base::secret::Secret;
 use crate::base::time::UnixMillis;

@@ -438,6 +438,11 @@ pub(super) const SECTIONS: &[Section] = &[
 /// Tables that hold nothing of a user that he does not get elsewhere, and why.
 #[cfg(test)]
 pub(super) const NOT_EXPORTED: &[(&str, &str)] = &[
+    ("admin_login_failures", "names and addresses that tried to be an administrator"),
+    ("admin_recovery_codes", "hashed secrets of administrators"),
+    ("admin_sessions", "of administrators"),
+    ("admin_setup", "of nobody"),
+    ("admins", "of administrators, who are no users"),
     ("bill_runs", "of an operator"),
     ("daily_stats", "counts of all users together"),
     ("differences", "of an operator: what a bill says and we do not"),
@@ -480,6 +485,7 @@ pub(super) const WITHHELD: &[(&str, &str, &str)] = &[
     ("token_families", "family_id", "part of living tokens"),
     ("refresh_tokens", "family_id", "part of living tokens"),
     ("refresh_tokens", "token_hash", "a hashed secret"),
+    ("redeem_codes", "revoked_at", "of codes that nobody used"),
     ("orders", "id", "a row number; orders are known by order_id"),
     ("order_payments", "next_ask_at", "a matter of the machine"),
     ("order_payments", "asked_at", "a matter of the machine"),

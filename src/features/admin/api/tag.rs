@@ -1,0 +1,12 @@
+//! How the admin API's document groups its operations.
+
+use poem_openapi::Tags;
+
+/// The groups, in the order of the page.
+#[derive(Tags)]
+pub enum AdminTag {
+    /// Logging in, the second factor, step-ups, sessions.
+    Session,
+    /// Administrators and their roles.
+    Admins,
+}
