@@ -89,12 +89,17 @@ const WORDS: Record<string, Record<string, Word>> = {
     info: ['提示', 'Info', 'calm'],
     ok: ['正常', 'OK', 'good'],
   },
+  grant: {
+    order: ['购买', 'Bought', 'good'],
+    admin: ['管理员赠送', 'Given by hand', 'calm'],
+    code: ['兑换码', 'Redeem code', 'calm'],
+  },
   transaction: {
     EARN: ['获得', 'Earned', 'good'],
     SPEND: ['消费', 'Spent', 'grey'],
     REFUND: ['退回', 'Given back', 'calm'],
   },
-  mode: { draft: ['草稿', 'Draft', 'grey'], final: ['精绘', 'Final', 'calm'] },
+  mode: { draft: ['草稿', 'Draft', 'grey'], final: ['成品', 'Final', 'calm'] },
 };
 
 export type Vocabulary = keyof typeof WORDS;

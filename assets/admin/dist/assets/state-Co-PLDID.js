@@ -1,1 +1,0 @@
-function e(e){return e.deletedAt?`DELETED`:e.bannedAt?`BANNED`:`ACTIVE`}export{e as t};
