@@ -136,8 +136,7 @@ fn best(
 
 fn takes(headers: &HeaderMap, encoding: &str) -> bool {
     let lines = headers.get_all(header::ACCEPT_ENCODING).iter();
-    let mut members =
-        lines.filter_map(|line| line.to_str().ok()).flat_map(|line| line.split(','));
+    let mut members = lines.filter_map(|line| line.to_str().ok()).flat_map(|line| line.split(','));
     members.any(|member| {
         let mut parts = member.split(';').map(str::trim);
         let is_named = parts.next().is_some_and(|name| name.eq_ignore_ascii_case(encoding));

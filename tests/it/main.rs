@@ -3,6 +3,8 @@
 
 mod support;
 
+mod admin;
+mod admin_auth_coverage;
 mod auth;
 mod auth_coverage;
 mod browser;

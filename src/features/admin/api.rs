@@ -4,10 +4,13 @@
 mod accounts;
 mod auth;
 mod cookie;
+mod csv;
 mod error;
 mod gate;
+mod list;
 mod session;
 mod tag;
+mod users;
 mod wire;
 
 use std::sync::Arc;
@@ -27,7 +30,9 @@ pub fn api(app: &Arc<App>, base: &str) -> OpenApiService<impl OpenApi + 'static,
         session::SessionApi { app: Arc::clone(app) },
         accounts::AccountsApi { app: Arc::clone(app) },
     );
-    OpenApiService::new(admins, "dream-bff admin", env!("CARGO_PKG_VERSION"))
+    let people =
+        (users::UsersApi { app: Arc::clone(app) }, users::UserChangesApi { app: Arc::clone(app) });
+    OpenApiService::new((admins, people), "dream-bff admin", env!("CARGO_PKG_VERSION"))
         .description(DESCRIPTION)
         .server(base)
 }

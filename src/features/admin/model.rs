@@ -167,7 +167,7 @@ pub enum AdminError {
     NameTaken,
     #[error("the name cannot be one")]
     BadName,
-    #[error("the password cannot be one: {0:?}")]
+    #[error("the password cannot be one: {0}")]
     BadPassword(password::PasswordProblem),
     #[error("the last owner must stay one")]
     LastOwner,

@@ -31,7 +31,7 @@ pub enum TransactionType {
 }
 
 impl TransactionType {
-    pub(super) const fn as_str(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Earn => "EARN",
             Self::Spend => "SPEND",

@@ -165,7 +165,7 @@ fn avatar_url(text: &str) -> Result<Option<String>, UserError> {
 }
 
 /// `138****1234`: what others may see of a phone number.
-pub(super) fn masked_phone(phone: &str) -> String {
+pub(crate) fn masked_phone(phone: &str) -> String {
     let digits: Vec<char> = phone.chars().collect();
     match digits.len() {
         0..=4 => "*".repeat(digits.len()),

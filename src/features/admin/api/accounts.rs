@@ -91,8 +91,7 @@ impl AccountsApi {
         body: JsonBody<CreateAdminRequest>,
     ) -> Result<Json<CreatedAdmin>, ApiError> {
         let CreateAdminRequest { username, role } = body.0;
-        let (made, password) =
-            accounts::create(&self.app, &admin, &username, role.into()).await?;
+        let (made, password) = accounts::create(&self.app, &admin, &username, role.into()).await?;
         Ok(Json(CreatedAdmin { admin: made.into(), password: shown(&password.0) }))
     }
 
@@ -137,7 +136,11 @@ impl AccountsApi {
     ///
     /// Errors: `NOT_FOUND`.
     #[oai(path = "/:adminId/sessions", method = "get", operation_id = "listAdminSessions")]
-    async fn sessions(&self, admin: Owner, #[oai(name = "adminId")] id: Path<i64>) -> Result<Json<Sessions>, ApiError> {
+    async fn sessions(
+        &self,
+        admin: Owner,
+        #[oai(name = "adminId")] id: Path<i64>,
+    ) -> Result<Json<Sessions>, ApiError> {
         let rows = sessions::list(&self.app, AdminId(id.0)).await?;
         let items = rows.into_iter().map(|row| Session::of(row, admin.session_id)).collect();
         Ok(Json(Sessions { items }))

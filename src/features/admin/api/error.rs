@@ -57,8 +57,12 @@ fn locked(seconds: u32) -> ApiError {
 
 fn bad_password(problem: PasswordProblem) -> ApiError {
     let (zh, en) = match problem {
-        PasswordProblem::TooShort => ("密码至少 12 个字符", "A password has 12 characters at least"),
-        PasswordProblem::TooLong => ("密码最多 256 个字符", "A password has 256 characters at most"),
+        PasswordProblem::TooShort => {
+            ("密码至少 12 个字符", "A password has 12 characters at least")
+        }
+        PasswordProblem::TooLong => {
+            ("密码最多 256 个字符", "A password has 256 characters at most")
+        }
         PasswordProblem::TooSimple => {
             ("密码过于简单，容易被猜到", "The password is too easy to guess")
         }

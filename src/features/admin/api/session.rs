@@ -117,10 +117,7 @@ enum LoggedIn {
 #[derive(ApiResponse)]
 enum LoggedOut {
     #[oai(status = 200)]
-    Ok(
-        Json<MessageResponse>,
-        #[oai(header = "Set-Cookie")] String,
-    ),
+    Ok(Json<MessageResponse>, #[oai(header = "Set-Cookie")] String),
 }
 
 /// The caller's own session.
@@ -281,11 +278,7 @@ impl SessionApi {
     /// End one of one's sessions
     ///
     /// Errors: `NOT_FOUND`.
-    #[oai(
-        path = "/session/sessions/:sessionId",
-        method = "delete",
-        operation_id = "endOwnSession"
-    )]
+    #[oai(path = "/session/sessions/:sessionId", method = "delete", operation_id = "endOwnSession")]
     async fn end_session(
         &self,
         admin: Viewer,

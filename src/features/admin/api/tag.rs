@@ -9,4 +9,6 @@ pub enum AdminTag {
     Session,
     /// Administrators and their roles.
     Admins,
+    /// Users, and what is done about them.
+    Users,
 }

@@ -3,6 +3,7 @@
 //! A hash says how it was made (`$pbkdf2-sha256$i=600000$salt$hash`), so that the number of rounds can
 //! grow: whoever logs in with an older one gets a new one.
 
+use std::fmt;
 use std::num::NonZeroU32;
 
 use aws_lc_rs::pbkdf2::{self, PBKDF2_HMAC_SHA256};
@@ -28,8 +29,16 @@ const MAX_LETTERS: usize = 256;
 const MIN_DISTINCT: usize = 5;
 
 /// Beginnings that everybody tries first.
-const COMMON: [&str; 8] =
-    ["password", "123456789", "qwertyuiop", "letmein", "admin123", "iloveyou", "abcdefghi", "11111111"];
+const COMMON: [&str; 8] = [
+    "password",
+    "123456789",
+    "qwertyuiop",
+    "letmein",
+    "admin123",
+    "iloveyou",
+    "abcdefghi",
+    "11111111",
+];
 
 /// Letters of a drawn password, without those that look alike.
 const ALPHABET: &[u8; 32] = b"abcdefghjkmnpqrstuvwxyz23456789+";
@@ -43,6 +52,16 @@ pub enum PasswordProblem {
     TooLong,
     /// It can be guessed: the name, one of the common ones, few different letters.
     TooSimple,
+}
+
+impl fmt::Display for PasswordProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooShort => write!(f, "it has fewer than {MIN_LETTERS} characters"),
+            Self::TooLong => write!(f, "it has more than {MAX_LETTERS} characters"),
+            Self::TooSimple => f.write_str("it is too easy to guess"),
+        }
+    }
 }
 
 /// Whether `password` may be one of `username`.

@@ -166,6 +166,11 @@ mod tests {
         let uri = as_uri(&secret(), "小 王");
         assert!(uri.expose().contains("secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ&"));
         assert!(!uri.expose().contains(' '));
-        assert!(is_code("012345") && !is_code("12345") && !is_code("12345a") && !is_code("１２３４５６"));
+        assert!(
+            is_code("012345")
+                && !is_code("12345")
+                && !is_code("12345a")
+                && !is_code("１２３４５６")
+        );
     }
 }

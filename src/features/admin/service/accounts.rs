@@ -120,9 +120,7 @@ pub async fn reset(
     };
     let actor = by.actor();
     let kept = (by.id == id).then_some(by.session_id);
-    app.db
-        .write("admin.reset", move |tx| reset_in(tx, id, hashed, what, kept, actor, now))
-        .await?;
+    app.db.write("admin.reset", move |tx| reset_in(tx, id, hashed, what, kept, actor, now)).await?;
     Ok(drawn.map(NewPassword))
 }
 

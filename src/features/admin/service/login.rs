@@ -61,11 +61,7 @@ pub async fn log_in(app: &App, tried: LogIn, origin: Origin) -> Result<OpenedSes
 ///
 /// # Errors
 /// As for [`log_in`].
-pub(super) async fn prove(
-    app: &App,
-    admin: &CurrentAdmin,
-    proof: Proof,
-) -> Result<(), AdminError> {
+pub(super) async fn prove(app: &App, admin: &CurrentAdmin, proof: Proof) -> Result<(), AdminError> {
     let subjects = Subjects::of(&admin.username, &admin.origin);
     let found = begin(app, &admin.username, &subjects, &admin.origin).await?;
     let found = found.filter(|found| !found.is_disabled).ok_or(AdminError::NoSession)?;
@@ -97,10 +93,7 @@ struct Subjects {
 
 impl Subjects {
     fn of(name: &str, origin: &Origin) -> Self {
-        Self {
-            name: Subject::Name(name.to_owned()),
-            address: origin.address.map(Subject::address),
-        }
+        Self { name: Subject::Name(name.to_owned()), address: origin.address.map(Subject::address) }
     }
 
     /// Takes this try back, and with `all` what failed before under this name.

@@ -4,9 +4,7 @@ use serde_json::json;
 
 use crate::app::App;
 use crate::base::secret::Secret;
-use crate::features::admin::model::{
-    AdminError, AdminId, CurrentAdmin, TotpSetup, recovery, totp,
-};
+use crate::features::admin::model::{AdminError, AdminId, CurrentAdmin, TotpSetup, recovery, totp};
 use crate::features::admin::store;
 use crate::features::audit::{self, AuditEntry};
 

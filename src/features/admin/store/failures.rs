@@ -11,7 +11,9 @@ pub(in crate::features::admin) fn of(
     tx.query_opt(
         "SELECT failures, last_at, locked_until FROM admin_login_failures WHERE subject = ?1",
         params![subject.key()],
-        |row| Ok(Failures { failures: row.get(0)?, last_at: row.get(1)?, locked_until: row.get(2)? }),
+        |row| {
+            Ok(Failures { failures: row.get(0)?, last_at: row.get(1)?, locked_until: row.get(2)? })
+        },
     )
 }
 
