@@ -2,6 +2,7 @@
 //! [`api`].
 
 mod accounts;
+mod audit;
 mod auth;
 mod cookie;
 mod csv;
@@ -29,6 +30,7 @@ pub fn api(app: &Arc<App>, base: &str) -> OpenApiService<impl OpenApi + 'static,
     let admins = (
         session::SessionApi { app: Arc::clone(app) },
         accounts::AccountsApi { app: Arc::clone(app) },
+        audit::AuditApi { app: Arc::clone(app) },
     );
     let people =
         (users::UsersApi { app: Arc::clone(app) }, users::UserChangesApi { app: Arc::clone(app) });

@@ -5,6 +5,7 @@ use std::fmt;
 use serde_json::Value;
 
 use crate::base::ids::UserId;
+use crate::base::time::UnixMillis;
 
 /// Who did it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,4 +67,31 @@ pub struct AuditEntry {
     pub before: Value,
     /// What changed, as it is.
     pub after: Value,
+}
+
+/// An entry as it stands in the log.
+#[derive(Clone, Debug)]
+pub struct AuditRow {
+    pub id: i64,
+    pub at: UnixMillis,
+    pub actor: String,
+    pub action: String,
+    pub object: String,
+    pub before: Value,
+    pub after: Value,
+    pub request_id: Option<String>,
+    pub address: Option<String>,
+}
+
+/// Which entries are asked for; what is not said does not matter.
+#[derive(Clone, Debug, Default)]
+pub struct AuditFilter {
+    pub actor: Option<String>,
+    pub action: Option<String>,
+    pub object: Option<String>,
+    pub request_id: Option<String>,
+    /// From this time on.
+    pub from: Option<UnixMillis>,
+    /// Before this time.
+    pub until: Option<UnixMillis>,
 }

@@ -11,4 +11,6 @@ pub enum AdminTag {
     Admins,
     /// Users, and what is done about them.
     Users,
+    /// Who changed what.
+    Audit,
 }
