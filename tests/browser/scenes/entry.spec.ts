@@ -62,8 +62,7 @@ test('a second factor is set up, asked for, and replaced by a recovery code', as
     await expect(page.getByRole('navigation', { name: '主菜单' })).toBeVisible();
     await page.goto(`${server.base}/admin/#/account`);
     await page.getByRole('button', { name: '开启两步验证' }).click();
-    await stepUp(page);
-    await expect(page.getByRole('img', { name: '两步验证的二维码' })).toBeVisible();
+    await stepUp(page, page.getByRole('img', { name: '两步验证的二维码' }));
     const secret = await page.locator('.totp .mono').textContent();
     await page.locator('input[name=totp]').fill(totp(secret ?? ''));
     await page.getByRole('button', { name: '确认开启' }).click();

@@ -5,6 +5,11 @@ export function isObject(value: Json | undefined): value is { [key: string]: Jso
   return value !== null && typeof value === 'object' && !Array.isArray(value);
 }
 
+/** The member at `path`, with dots between its steps. */
+export function at(root: Json, path: string): Json {
+  return path.split('.').reduce<Json>((value, step) => (isObject(value) ? (value[step] ?? null) : null), root);
+}
+
 /** A copy in which the member at `path` is `value`. */
 export function withAt(root: Json, path: string[], value: Json): Json {
   const [head, ...rest] = path;

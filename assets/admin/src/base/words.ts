@@ -70,6 +70,27 @@ const WORDS: Record<string, Record<string, Word>> = {
     refund_missing: ['退款缺失', 'Refund missing', 'bad'],
     refund_amount: ['退款金额不符', 'Refund amounts differ', 'bad'],
   },
+  asked: {
+    PAID: ['微信说：已支付', 'WeChat says: paid', 'good'],
+    UNPAID: ['微信说：未支付', 'WeChat says: not paid', 'calm'],
+    MISMATCH: ['微信说的对不上', 'What WeChat says does not fit', 'bad'],
+    UNKNOWN: ['没问到，稍后会再问', 'WeChat could not be asked; it will be again', 'warn'],
+    NOTHING: ['没有需要问的', 'There is nothing to ask', 'grey'],
+  },
+  event: {
+    received: ['已收到', 'Received', 'calm'],
+    refused: ['不可信', 'Not believed', 'grey'],
+    done: ['已处理', 'Done', 'good'],
+    repeated: ['重复', 'Repeated', 'grey'],
+    flagged: ['待处理', 'To look at', 'bad'],
+    resolved: ['已查明', 'Looked at', 'good'],
+  },
+  source: {
+    notify: ['支付通知', 'Payment notice', 'grey'],
+    refund_notify: ['退款通知', 'Refund notice', 'grey'],
+    push: ['消息推送', 'Message push', 'grey'],
+    query: ['主动询问', 'Our question', 'grey'],
+  },
   breaker: {
     closed: ['正常', 'Healthy', 'good'],
     half_open: ['试探中', 'Probing', 'warn'],
