@@ -21,6 +21,11 @@ const MAX_INPUT: u64 = 4096;
 pub(super) struct AdminArgs {
     #[command(subcommand)]
     action: Action,
+}
+
+/// Where the administrators are, and how new passwords are kept.
+#[derive(clap::Args, Debug)]
+struct Common {
     #[command(flatten)]
     storage: StorageConfig,
     /// Rounds of PBKDF2-HMAC-SHA256 over a password (600000–20000000).
@@ -41,6 +46,8 @@ enum Action {
         /// Read the password from standard input, one line.
         #[arg(long)]
         password_stdin: bool,
+        #[command(flatten)]
+        common: Box<Common>,
     },
     /// Give an administrator another password, log him out everywhere and let him in again, also when he
     /// was locked out or disabled.
@@ -53,9 +60,14 @@ enum Action {
         /// Read the password from standard input, one line.
         #[arg(long)]
         password_stdin: bool,
+        #[command(flatten)]
+        common: Box<Common>,
     },
     /// List the administrators.
-    List,
+    List {
+        #[command(flatten)]
+        common: Box<Common>,
+    },
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -84,11 +96,11 @@ impl From<RoleArg> for Role {
 pub(super) fn run(args: AdminArgs) -> Result<(), Box<dyn Error>> {
     let (clock, rng) = (Clock::system(), Rng::system());
     // Before the database is opened: a password that is not there must not leave a file behind.
-    let action = Prepared::of(args.action)?;
-    let storage = &args.storage;
+    let (action, common) = Prepared::of(args.action)?;
+    let storage = &common.storage;
     let settings = DbSettings::new(storage.database_path(), storage.backups_dir());
     let db = Db::open(settings, &clock)?;
-    let rounds = args.admin_password_rounds;
+    let rounds = common.admin_password_rounds;
     let done = action.run(&Offline { db: &db, rng: &rng, now: clock.now(), rounds });
     db.close();
     done
@@ -102,16 +114,17 @@ enum Prepared {
 }
 
 impl Prepared {
-    fn of(action: Action) -> io::Result<Self> {
+    fn of(action: Action) -> io::Result<(Self, Box<Common>)> {
         Ok(match action {
-            Action::Add { name, role, password_stdin } => {
-                Self::Add { name, role: role.into(), password: password(password_stdin)? }
-            }
-            Action::ResetPassword { name, remove_second_factor, password_stdin } => {
+            Action::Add { name, role, password_stdin, common } => {
                 let password = password(password_stdin)?;
-                Self::ResetPassword { name, remove_second_factor, password }
+                (Self::Add { name, role: role.into(), password }, common)
             }
-            Action::List => Self::List,
+            Action::ResetPassword { name, remove_second_factor, password_stdin, common } => {
+                let password = password(password_stdin)?;
+                (Self::ResetPassword { name, remove_second_factor, password }, common)
+            }
+            Action::List { common } => (Self::List, common),
         })
     }
 

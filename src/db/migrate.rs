@@ -98,8 +98,13 @@ pub(super) const ALL: &[Migration] = &[
     },
     Migration {
         version: 15,
+        name: "add_home_and_request_ids",
+        sql: include_str!("../../data/migrations/0015_add_home_and_request_ids.sql"),
+    },
+    Migration {
+        version: 16,
         name: "add_browse_indexes",
-        sql: include_str!("../../data/migrations/0015_add_browse_indexes.sql"),
+        sql: include_str!("../../data/migrations/0016_add_browse_indexes.sql"),
     },
 ];
 

@@ -245,6 +245,11 @@ pub fn periodic() -> Vec<Periodic> {
             run: |app| Box::pin(async move { Ok(stats::service::sweep(&app).await?) }),
         },
         Periodic {
+            name: "stats.moments",
+            every: Duration::from_secs(60),
+            run: |app| Box::pin(async move { Ok(stats::service::moments::note(&app).await?) }),
+        },
+        Periodic {
             name: "payments.reconcile",
             every: Duration::from_secs(2),
             run: |app| Box::pin(async move { Ok(payments::service::reconcile(&app).await?) }),

@@ -77,6 +77,7 @@ pub fn endpoint(
         .at("/api/openapi.json", poem::get(Document(document)))
         .at("/api/docs", poem::get(Docs::new(app)))
         .at("/admin", poem::get(AdminFiles::new(&app.media.base_url)))
+        .at("/admin/", poem::get(AdminFiles::new(&app.media.base_url)))
         .at("/admin/*path", poem::get(AdminFiles::new(&app.media.base_url)))
         .at("/media/covers/*id", poem::get(features::templates::TemplateCovers::new(app)))
         .at("/media/*key", poem::get(features::media::MediaFiles::new(app)));

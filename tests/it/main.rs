@@ -5,6 +5,8 @@ mod support;
 
 mod admin;
 mod admin_auth_coverage;
+mod admin_orders;
+mod admin_users;
 mod auth;
 mod auth_coverage;
 mod browser;

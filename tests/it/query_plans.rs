@@ -19,6 +19,7 @@ const MAY_SCAN: &[(&str, &str, &str)] = &[
     ("generations/store/reads.rs", "SELECT g.job_id", "orders the pictures of one page"),
     ("points/store/books.rs", "WITH ledger", "at night: it is about the whole ledger"),
     ("points/store/books.rs", "SELECT checked_at", "reads the last row by the primary key"),
+    ("stats/store/moments.rs", "SELECT completed_at", "the last thousand by the primary key"),
     ("templates/store.rs", "SELECT template_id, title, desc", "all are wanted, a thousand at most"),
     ("templates/store.rs", "SELECT template_id, title, mode", "all are wanted, a thousand at most"),
     ("templates/store.rs", "SELECT COUNT(*)", "a thousand at most, when an admin adds one"),
@@ -27,6 +28,7 @@ const MAY_SCAN: &[(&str, &str, &str)] = &[
     ("reconciliation/store/money.rs", "SELECT checked_at", "reads the last row by the primary key"),
     ("reconciliation/store/ours.rs", "SELECT r.refund_id", "orders the refunds of one day"),
     ("orders/store/payments.rs", "SELECT order_id, refund_due", "the index has only what is due"),
+    ("payments/store.rs", "WITH told", "the index has only what is not finished"),
 ];
 
 /// What a statement is told for its parameters by the planner: nothing is known of them.

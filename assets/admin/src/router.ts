@@ -15,6 +15,7 @@ export const router = createRouter({
     { path: '/setup', component: () => import('./pages/SetupPage.vue'), meta: { open: true } },
     { path: '/', redirect: '/account' },
     ...pages,
+    { path: '/users/:id/:tab?', component: () => import('./pages/users/UserPage.vue') },
     { path: '/account', component: () => import('./pages/AccountPage.vue') },
     { path: '/:rest(.*)*', component: () => import('./pages/LostPage.vue') },
   ],

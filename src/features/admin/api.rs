@@ -9,6 +9,9 @@ mod csv;
 mod error;
 mod gate;
 mod list;
+mod orders;
+mod payment_events;
+mod refunds;
 mod session;
 mod tag;
 mod users;
@@ -34,7 +37,12 @@ pub fn api(app: &Arc<App>, base: &str) -> OpenApiService<impl OpenApi + 'static,
     );
     let people =
         (users::UsersApi { app: Arc::clone(app) }, users::UserChangesApi { app: Arc::clone(app) });
-    OpenApiService::new((admins, people), "dream-bff admin", env!("CARGO_PKG_VERSION"))
+    let money = (
+        orders::AdminOrdersApi { app: Arc::clone(app) },
+        refunds::AdminRefundsApi { app: Arc::clone(app) },
+        payment_events::PaymentEventsApi { app: Arc::clone(app) },
+    );
+    OpenApiService::new((admins, people, money), "dream-bff admin", env!("CARGO_PKG_VERSION"))
         .description(DESCRIPTION)
         .server(base)
 }

@@ -316,10 +316,358 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/audit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the audit log
+         * @description The newest first. Filters can be combined.
+         */
+        get: operations["listAuditLog"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/audit/{entryId}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read an entry of the audit log
+         * @description Errors: `NOT_FOUND`.
+         */
+        get: operations["getAuditEntry"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/users": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Find users
+         * @description The newest first; by a nickname's beginning in the order of names. `search` is an id, a whole
+         *     openid or how a nickname begins.
+         */
+        get: operations["listUsers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/users/export.csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export users
+         * @description As CSV, with the filters of the list.
+         */
+        get: operations["exportUsers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/users/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * See a user
+         * @description Profile, balance, membership with its grants, quota, and what he paid. Errors: `USER_NOT_FOUND`.
+         */
+        get: operations["getUser"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/users/{id}/points": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A user's statement
+         * @description His ledger, the newest first.
+         */
+        get: operations["listUserPoints"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/users/{id}/points/export.csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export a user's statement
+         * @description As CSV.
+         */
+        get: operations["exportUserPoints"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/users/{id}/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A user's sessions
+         * @description Those on record, the newest first.
+         */
+        get: operations["listUserSessions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/users/{id}/points/adjust": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Give or take points
+         * @description Repeated with the same `Idempotency-Key` it happens once. A balance is never below zero. Errors:
+         *     `INSUFFICIENT_POINTS`, `USER_NOT_FOUND`, `IDEMPOTENCY_KEY_REUSED`.
+         */
+        post: operations["adjustUserPoints"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/users/{id}/membership": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Give membership
+         * @description Days for nothing, by the same rules as bought ones. Repeated with the same `Idempotency-Key` it
+         *     happens once. Errors: `USER_NOT_FOUND`, `PLAN_NOT_FOUND` when no plan sells the level.
+         */
+        post: operations["giveUserMembership"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/users/{id}/membership/grants/{grant}/revoke": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take membership back
+         * @description A grant, in whole or in part; what else the user has stays. Errors: `NOT_FOUND`.
+         */
+        post: operations["revokeUserGrant"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/users/{id}/ban": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ban a user
+         * @description At once: his tokens are dead, his pictures off the public lists, what waits is cancelled and given
+         *     back. Banning whom is banned changes nothing. Errors: `USER_NOT_FOUND`.
+         */
+        post: operations["banUser"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/users/{id}/unban": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Lift a ban
+         * @description He may log in again, and his pictures are where they were. Errors: `USER_NOT_FOUND`.
+         */
+        post: operations["unbanUser"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/users/{id}/logout": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Log a user out everywhere
+         * @description All his sessions end at once. Errors: `USER_NOT_FOUND`.
+         */
+        post: operations["logOutUser"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/users/{id}/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export everything held of a user
+         * @description The document that he can get himself, as the law wants. Errors: `USER_NOT_FOUND`,
+         *     `SERVICE_OVERLOAD`.
+         */
+        get: operations["exportUser"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/users/{id}/delete": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Delete a user
+         * @description For good, exactly as when he asks for it himself. Errors: `USER_NOT_FOUND`.
+         */
+        post: operations["deleteUser"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /**
+         * AdjustPointsRequest
+         * @description Points to be given or taken.
+         */
+        AdjustPointsRequest: {
+            /**
+             * Format: int64
+             * @description What is given, or with a minus taken; from -1000000 to 1000000, not 0.
+             */
+            amount: number;
+            /** @description Why; 1–200 characters. */
+            reason: string;
+            /** @description What the user reads in his statement; a general text when it is left out. */
+            description?: string;
+        };
+        /**
+         * AdjustPointsResponse
+         * @description The balance after a change.
+         */
+        AdjustPointsResponse: {
+            /** Format: int64 */
+            balance: number;
+        };
         /**
          * Admin
          * @description An administrator.
@@ -339,16 +687,149 @@ export interface components {
             createdAt: string;
         };
         /**
+         * AdminPointsTotals
+         * @description What a user's ledger comes to.
+         */
+        AdminPointsTotals: {
+            /** Format: int64 */
+            balance: number;
+            /** Format: int64 */
+            earned: number;
+            /** Format: int64 */
+            spent: number;
+            /** Format: int64 */
+            refunded: number;
+        };
+        /**
+         * AdminQuota
+         * @description Free pictures, as of today (Asia/Shanghai).
+         */
+        AdminQuota: {
+            /** Format: int64 */
+            dailyLimit?: number;
+            /** Format: int64 */
+            todayUsed: number;
+            /** Format: int64 */
+            todayRemaining?: number;
+            /** Format: int64 */
+            monthlyLimit?: number;
+            /** Format: int64 */
+            monthUsed: number;
+            /**
+             * Format: int64
+             * @description Jobs that ever succeeded.
+             */
+            totalGenerations: number;
+        };
+        /**
          * @description What an administrator may do; each includes those before it.
          * @enum {string}
          */
         AdminRole: "viewer" | "content" | "operator" | "owner";
+        /**
+         * AdminSpent
+         * @description What a user's paid orders come to, in fen.
+         */
+        AdminSpent: {
+            /** Format: int64 */
+            orders: number;
+            /** Format: int64 */
+            paid: number;
+            /** Format: int64 */
+            refunded: number;
+        };
+        /**
+         * AdminUser
+         * @description A user, as administrators see him.
+         */
+        AdminUser: {
+            /** Format: int64 */
+            id: number;
+            /** @description Null of a deleted one. */
+            openid?: string;
+            nickName?: string;
+            avatarUrl?: string;
+            /** @description Masked. */
+            phone?: string;
+            /** @description As it counts now. */
+            level: components["schemas"]["VipLevel"] & unknown;
+            vipExpireAt?: string;
+            /** Format: int64 */
+            pointsBalance: number;
+            /**
+             * Format: int64
+             * @description The user who brought him.
+             */
+            invitedBy?: number;
+            state: components["schemas"]["UserState"];
+            bannedAt?: string;
+            deletedAt?: string;
+            createdAt: string;
+            updatedAt: string;
+        };
+        /**
+         * AdminUserDetail
+         * @description A user with everything that is not a list.
+         */
+        AdminUserDetail: {
+            user: components["schemas"]["AdminUser"];
+            points: components["schemas"]["AdminPointsTotals"];
+            membership: components["schemas"]["MembershipState"];
+            /** @description In order of time, those that were taken back included. */
+            grants: components["schemas"]["MembershipGrant"][];
+            /** @description Null of a deleted one. */
+            quota?: components["schemas"]["AdminQuota"] & unknown;
+            spent: components["schemas"]["AdminSpent"];
+        };
+        /**
+         * AdminUserSession
+         * @description A session of a user.
+         */
+        AdminUserSession: {
+            createdAt: string;
+            /** @description When its tokens were last renewed. */
+            refreshedAt?: string;
+            /** @description When it ends by itself. */
+            expiresAt?: string;
+            /** @description When it was ended. */
+            endedAt?: string;
+        };
+        /**
+         * AdminUserSessions
+         * @description The sessions of a user.
+         */
+        AdminUserSessions: {
+            items: components["schemas"]["AdminUserSession"][];
+        };
         /**
          * Admins
          * @description All administrators, the first made first.
          */
         Admins: {
             items: components["schemas"]["Admin"][];
+        };
+        /**
+         * AuditItem
+         * @description A change that was made.
+         */
+        AuditItem: {
+            /** Format: int64 */
+            id: number;
+            at: string;
+            /** @description `admin:NAME`, `user:ID`, `wechat` or `system`. */
+            actor: string;
+            /** @description What was done, such as `order.paid`. */
+            action: string;
+            /** @description What it was done to, such as `order:…`. */
+            object: string;
+            /** @description What changed, as it was. */
+            before: unknown;
+            /** @description What changed, as it is. */
+            after: unknown;
+            /** @description The request of an administrator's change. */
+            requestId?: string;
+            /** @description The address of his client. */
+            address?: string;
         };
         /** ChangeAdminRequest */
         ChangeAdminRequest: {
@@ -413,6 +894,49 @@ export interface components {
          */
         ErrorCode: "INVALID_REQUEST" | "UNAUTHORIZED" | "INVALID_TOKEN" | "TOKEN_EXPIRED" | "TOKEN_REVOKED" | "WECHAT_CODE_INVALID" | "INVALID_CREDENTIALS" | "TOTP_REQUIRED" | "INSUFFICIENT_POINTS" | "FORBIDDEN" | "STEP_UP_REQUIRED" | "USER_BANNED" | "QUOTA_EXCEEDED" | "VIP_REQUIRED" | "CONTENT_REJECTED" | "NOT_FOUND" | "USER_NOT_FOUND" | "PLAN_NOT_FOUND" | "PACK_NOT_FOUND" | "ORDER_NOT_FOUND" | "JOB_NOT_FOUND" | "IMAGE_NOT_FOUND" | "TEMPLATE_NOT_FOUND" | "FAVORITE_NOT_FOUND" | "CODE_NOT_FOUND" | "METHOD_NOT_ALLOWED" | "INVALID_STATE" | "IDEMPOTENCY_KEY_REUSED" | "ORDER_EXPIRED" | "WECHAT_SESSION_EXPIRED" | "PAYLOAD_TOO_LARGE" | "UNSUPPORTED_MEDIA_TYPE" | "RATE_LIMIT_EXCEEDED" | "INTERNAL_ERROR" | "PROVIDER_ERROR" | "WECHAT_UNAVAILABLE" | "PAYMENT_UNAVAILABLE" | "SERVICE_OVERLOAD" | "PROVIDER_TIMEOUT";
         /**
+         * GiveMembershipRequest
+         * @description Days of membership to be given.
+         */
+        GiveMembershipRequest: {
+            /** @description `VIP` or `SVIP`. */
+            level: components["schemas"]["VipLevel"] & unknown;
+            /** Format: int64 */
+            days: number;
+            /** @description Why; 1–200 characters. */
+            reason: string;
+            /**
+             * @description Only says what it would come to.
+             * @default false
+             */
+            dryRun: boolean;
+        };
+        /**
+         * LedgerRow
+         * @description A row of a ledger.
+         */
+        LedgerRow: {
+            /** Format: int64 */
+            id: number;
+            type: components["schemas"]["LedgerType"];
+            /**
+             * Format: int64
+             * @description Positive; a `SPEND` takes it.
+             */
+            amount: number;
+            description: string;
+            reason: string;
+            /** @description What it is about: an order, a job, a day. */
+            reference?: string;
+            /** Format: int64 */
+            balanceAfter: number;
+            createdAt: string;
+        };
+        /**
+         * @description The direction of a booking.
+         * @enum {string}
+         */
+        LedgerType: "EARN" | "SPEND" | "REFUND";
+        /**
          * LogInRequest
          * @description Name, password and, where a second factor is on, a code.
          */
@@ -441,11 +965,142 @@ export interface components {
             steppedUpUntil?: string;
         };
         /**
+         * MembershipChange
+         * @description A membership before and after a change, which was made unless it was a dry run.
+         */
+        MembershipChange: {
+            before: components["schemas"]["MembershipState"];
+            after: components["schemas"]["MembershipState"];
+            dryRun: boolean;
+        };
+        /**
+         * MembershipGrant
+         * @description A grant of membership.
+         */
+        MembershipGrant: {
+            /** Format: int64 */
+            id: number;
+            /** @description `order`, `admin` or `code`. */
+            source: string;
+            /** @description The order, the administrator's request, or the code. */
+            reference: string;
+            planId?: string;
+            level: components["schemas"]["VipLevel"];
+            /** Format: double */
+            days: number;
+            /**
+             * Format: double
+             * @description Days that were taken back.
+             */
+            revokedDays: number;
+            /**
+             * Format: int64
+             * @description In fen; null of a gift.
+             */
+            price?: number;
+            grantedAt: string;
+            revokedAt?: string;
+        };
+        /**
+         * MembershipState
+         * @description A membership as it is at a moment.
+         */
+        MembershipState: {
+            level: components["schemas"]["VipLevel"];
+            expiresAt?: string;
+        };
+        /**
          * MessageResponse
          * @description A text to show.
          */
         MessageResponse: {
             message: string;
+        };
+        /**
+         * Page_AdminUser
+         * @description A part of a list.
+         */
+        Page_AdminUser: {
+            items: components["schemas"]["AdminUser"][];
+            /** @description Whether there are more behind these. */
+            hasMore: boolean;
+            /** @description For `?cursor=`: what is behind these; null at the end. */
+            nextCursor?: string;
+            /**
+             * Format: int64
+             * @description The page, when one was asked for.
+             */
+            page?: number;
+            /**
+             * Format: int64
+             * @description Items a page, when a page was asked for.
+             */
+            limit?: number;
+            /**
+             * Format: int64
+             * @description Items in all, when a page was asked for.
+             */
+            total?: number;
+        };
+        /**
+         * Page_AuditItem
+         * @description A part of a list.
+         */
+        Page_AuditItem: {
+            items: components["schemas"]["AuditItem"][];
+            /** @description Whether there are more behind these. */
+            hasMore: boolean;
+            /** @description For `?cursor=`: what is behind these; null at the end. */
+            nextCursor?: string;
+            /**
+             * Format: int64
+             * @description The page, when one was asked for.
+             */
+            page?: number;
+            /**
+             * Format: int64
+             * @description Items a page, when a page was asked for.
+             */
+            limit?: number;
+            /**
+             * Format: int64
+             * @description Items in all, when a page was asked for.
+             */
+            total?: number;
+        };
+        /**
+         * Page_LedgerRow
+         * @description A part of a list.
+         */
+        Page_LedgerRow: {
+            items: components["schemas"]["LedgerRow"][];
+            /** @description Whether there are more behind these. */
+            hasMore: boolean;
+            /** @description For `?cursor=`: what is behind these; null at the end. */
+            nextCursor?: string;
+            /**
+             * Format: int64
+             * @description The page, when one was asked for.
+             */
+            page?: number;
+            /**
+             * Format: int64
+             * @description Items a page, when a page was asked for.
+             */
+            limit?: number;
+            /**
+             * Format: int64
+             * @description Items in all, when a page was asked for.
+             */
+            total?: number;
+        };
+        /**
+         * ReasonRequest
+         * @description A change that needs a reason, for the audit log.
+         */
+        ReasonRequest: {
+            /** @description Why; 1–200 characters. */
+            reason: string;
         };
         /**
          * RecoveryCodesLeft
@@ -479,6 +1134,24 @@ export interface components {
         ResetAdminResponse: {
             /** @description The new password, when one was asked for; it is shown here only. */
             password?: string;
+        };
+        /**
+         * RevokeGrantRequest
+         * @description A grant to be taken back.
+         */
+        RevokeGrantRequest: {
+            /**
+             * Format: int64
+             * @description Days to take back; all that is left when it is left out.
+             */
+            days?: number;
+            /** @description Why; 1–200 characters. */
+            reason: string;
+            /**
+             * @description Only says what it would come to.
+             * @default false
+             */
+            dryRun: boolean;
         };
         /**
          * Session
@@ -540,6 +1213,16 @@ export interface components {
             /** @description The same as an address, for a QR code. */
             uri: string;
         };
+        /**
+         * @description How an account stands.
+         * @enum {string}
+         */
+        UserState: "ACTIVE" | "BANNED" | "DELETED";
+        /**
+         * @description Membership level.
+         * @enum {string}
+         */
+        VipLevel: "NORMAL" | "VIP" | "SVIP";
     };
     responses: never;
     parameters: never;
@@ -1277,6 +1960,696 @@ export interface operations {
                 };
                 content: {
                     "application/json; charset=utf-8": components["schemas"]["EndedSessions"];
+                };
+            };
+            /** @description The request cannot be fulfilled as it is; `error` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The fault is here or behind us; `error` says whether to retry. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    listAuditLog: {
+        parameters: {
+            query?: {
+                /** @description `admin:NAME`, `user:ID`, `wechat` or `system`. */
+                actor?: string;
+                /** @description Such as `order.refunded`. */
+                action?: string;
+                /** @description Such as `user:7`. */
+                object?: string;
+                /** @description Of an administrator's request. */
+                requestId?: string;
+                /** @description From this time on: milliseconds since 1970. */
+                from?: number;
+                /** @description Before this time: milliseconds since 1970. */
+                until?: number;
+                limit?: number;
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["Page_AuditItem"];
+                };
+            };
+            /** @description The request cannot be fulfilled as it is; `error` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The fault is here or behind us; `error` says whether to retry. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    getAuditEntry: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                entryId: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["AuditItem"];
+                };
+            };
+            /** @description The request cannot be fulfilled as it is; `error` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The fault is here or behind us; `error` says whether to retry. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    listUsers: {
+        parameters: {
+            query?: {
+                search?: string;
+                level?: components["schemas"]["VipLevel"];
+                state?: components["schemas"]["UserState"];
+                /** @description Who came at this time or later: RFC 3339 or a day. */
+                from?: string;
+                /** @description Who came before this time. */
+                to?: string;
+                cursor?: string;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["Page_AdminUser"];
+                };
+            };
+            /** @description The request cannot be fulfilled as it is; `error` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The fault is here or behind us; `error` says whether to retry. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    exportUsers: {
+        parameters: {
+            query?: {
+                search?: string;
+                level?: components["schemas"]["VipLevel"];
+                state?: components["schemas"]["UserState"];
+                from?: string;
+                to?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The list as a file */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv; charset=utf-8": string;
+                };
+            };
+            /** @description The request cannot be fulfilled as it is; `error` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The fault is here or behind us; `error` says whether to retry. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    getUser: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["AdminUserDetail"];
+                };
+            };
+            /** @description The request cannot be fulfilled as it is; `error` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The fault is here or behind us; `error` says whether to retry. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    listUserPoints: {
+        parameters: {
+            query?: {
+                type?: components["schemas"]["LedgerType"];
+                cursor?: string;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["Page_LedgerRow"];
+                };
+            };
+            /** @description The request cannot be fulfilled as it is; `error` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The fault is here or behind us; `error` says whether to retry. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    exportUserPoints: {
+        parameters: {
+            query?: {
+                type?: components["schemas"]["LedgerType"];
+            };
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The list as a file */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv; charset=utf-8": string;
+                };
+            };
+            /** @description The request cannot be fulfilled as it is; `error` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The fault is here or behind us; `error` says whether to retry. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    listUserSessions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["AdminUserSessions"];
+                };
+            };
+            /** @description The request cannot be fulfilled as it is; `error` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The fault is here or behind us; `error` says whether to retry. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    adjustUserPoints: {
+        parameters: {
+            query?: never;
+            header: {
+                "Idempotency-Key": string;
+            };
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json; charset=utf-8": components["schemas"]["AdjustPointsRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["AdjustPointsResponse"];
+                };
+            };
+            /** @description The request cannot be fulfilled as it is; `error` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The fault is here or behind us; `error` says whether to retry. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    giveUserMembership: {
+        parameters: {
+            query?: never;
+            header: {
+                "Idempotency-Key": string;
+            };
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json; charset=utf-8": components["schemas"]["GiveMembershipRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["MembershipChange"];
+                };
+            };
+            /** @description The request cannot be fulfilled as it is; `error` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The fault is here or behind us; `error` says whether to retry. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    revokeUserGrant: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+                grant: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json; charset=utf-8": components["schemas"]["RevokeGrantRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["MembershipChange"];
+                };
+            };
+            /** @description The request cannot be fulfilled as it is; `error` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The fault is here or behind us; `error` says whether to retry. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    banUser: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json; charset=utf-8": components["schemas"]["ReasonRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["AdminUserDetail"];
+                };
+            };
+            /** @description The request cannot be fulfilled as it is; `error` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The fault is here or behind us; `error` says whether to retry. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    unbanUser: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json; charset=utf-8": components["schemas"]["ReasonRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["AdminUserDetail"];
+                };
+            };
+            /** @description The request cannot be fulfilled as it is; `error` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The fault is here or behind us; `error` says whether to retry. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    logOutUser: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json; charset=utf-8": components["schemas"]["ReasonRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["AdminUserDetail"];
+                };
+            };
+            /** @description The request cannot be fulfilled as it is; `error` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The fault is here or behind us; `error` says whether to retry. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    exportUser: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": unknown;
+                };
+            };
+            /** @description The request cannot be fulfilled as it is; `error` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The fault is here or behind us; `error` says whether to retry. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    deleteUser: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json; charset=utf-8": components["schemas"]["ReasonRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["AdminUserDetail"];
                 };
             };
             /** @description The request cannot be fulfilled as it is; `error` says why. */

@@ -63,7 +63,7 @@ fn bad_password(problem: PasswordProblem) -> ApiError {
         PasswordProblem::TooLong => {
             ("密码最多 256 个字符", "A password has 256 characters at most")
         }
-        PasswordProblem::TooSimple => {
+        PasswordProblem::Guessable => {
             ("密码过于简单，容易被猜到", "The password is too easy to guess")
         }
     };

@@ -11,6 +11,8 @@ pub enum AdminTag {
     Admins,
     /// Users, and what is done about them.
     Users,
+    /// Orders, refunds, what WeChat told, reconciliation and what was earned.
+    Orders,
     /// Who changed what.
     Audit,
 }

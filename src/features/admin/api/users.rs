@@ -10,6 +10,7 @@ use poem_openapi::param::{Path, Query};
 use poem_openapi::payload::Json;
 
 pub(super) use self::change::UserChangesApi;
+pub(super) use self::wire::MembershipGrant;
 use self::wire::{
     AdminUser, AdminUserDetail, AdminUserSession, AdminUserSessions, LedgerRow, LedgerType,
     UserState,

@@ -51,7 +51,7 @@ pub enum PasswordProblem {
     /// More than 256 letters.
     TooLong,
     /// It can be guessed: the name, one of the common ones, few different letters.
-    TooSimple,
+    Guessable,
 }
 
 impl fmt::Display for PasswordProblem {
@@ -59,7 +59,7 @@ impl fmt::Display for PasswordProblem {
         match self {
             Self::TooShort => write!(f, "it has fewer than {MIN_LETTERS} characters"),
             Self::TooLong => write!(f, "it has more than {MAX_LETTERS} characters"),
-            Self::TooSimple => f.write_str("it is too easy to guess"),
+            Self::Guessable => f.write_str("it is too easy to guess"),
         }
     }
 }
@@ -86,7 +86,7 @@ pub(in crate::features::admin) fn check(
         lower.contains(username) && letters < username.chars().count() + MIN_LETTERS / 2;
     let is_common = COMMON.iter().any(|common| lower.starts_with(common)) && letters < 16;
     if distinct.len() < MIN_DISTINCT || is_mostly_name || is_common {
-        return Err(PasswordProblem::TooSimple);
+        return Err(PasswordProblem::Guessable);
     }
     Ok(())
 }
@@ -208,7 +208,7 @@ mod tests {
         assert_eq!(check(&"长".repeat(257), "ann"), Err(PasswordProblem::TooLong));
         for simple in ["aaaaaaaaaaaa", "password1234", "abababababab", "ann-annabell"] {
             let name = if simple.starts_with("ann") { "ann-annabell" } else { "ann" };
-            assert_eq!(check(simple, name), Err(PasswordProblem::TooSimple), "{simple}");
+            assert_eq!(check(simple, name), Err(PasswordProblem::Guessable), "{simple}");
         }
         assert_eq!(check("correct horse battery", "ann"), Ok(()));
         assert_eq!(check("我的密码是一二三四五六", "ann"), Err(PasswordProblem::TooShort));

@@ -37,12 +37,11 @@ pub enum Proof {
 pub async fn log_in(app: &App, tried: LogIn, origin: Origin) -> Result<OpenedSession, AdminError> {
     let name = normal_name(&tried.username).unwrap_or_else(|_| NO_NAME.to_owned());
     let subjects = Subjects::of(&name, &origin);
-    let found = begin(app, &name, &subjects, &origin).await?;
-    let known = found.as_ref().filter(|known| !known.is_disabled);
+    let begun = begin(app, &name, &subjects, &origin).await?;
+    let known = begun.found.as_ref().filter(|known| !known.is_disabled);
     let is_right = is_password_right(app, known, tried.password.clone()).await?;
     let Some(known) = known.filter(|_| is_right) else {
-        tracing::warn!(client.ip = ?origin.address, "an administrator's log-in failed");
-        return Err(AdminError::Credentials);
+        return Err(begun.failed(app, &origin).await?);
     };
     if known.is_totp_confirmed && tried.code.is_none() {
         succeeded(app, &subjects, false).await?;
@@ -50,11 +49,10 @@ pub async fn log_in(app: &App, tried: LogIn, origin: Origin) -> Result<OpenedSes
     }
     renew_hash_if_old(app, known, tried.password).await?;
     let second = known.is_totp_confirmed.then(|| totp_secret(app, known));
-    let opened = open(app, known.clone(), second, tried.code, subjects, origin).await;
-    if matches!(opened, Err(AdminError::Credentials)) {
-        tracing::warn!(admin.id = %known.id, "the code of an administrator's log-in is wrong");
+    match open(app, known.clone(), second, tried.code, subjects, origin.clone()).await {
+        Err(AdminError::Credentials) => Err(begun.failed(app, &origin).await?),
+        opened => opened,
     }
-    opened
 }
 
 /// Checks that it is still the administrator of this session: before money and secrets are touched.
@@ -63,13 +61,14 @@ pub async fn log_in(app: &App, tried: LogIn, origin: Origin) -> Result<OpenedSes
 /// As for [`log_in`].
 pub(super) async fn prove(app: &App, admin: &CurrentAdmin, proof: Proof) -> Result<(), AdminError> {
     let subjects = Subjects::of(&admin.username, &admin.origin);
-    let found = begin(app, &admin.username, &subjects, &admin.origin).await?;
-    let found = found.filter(|found| !found.is_disabled).ok_or(AdminError::NoSession)?;
+    let begun = begin(app, &admin.username, &subjects, &admin.origin).await?;
+    let found = begun.found.as_ref().filter(|found| !found.is_disabled);
+    let found = found.ok_or(AdminError::NoSession)?;
     let is_right = match proof {
-        Proof::Password(password) => is_password_right(app, Some(&found), password).await?,
+        Proof::Password(password) => is_password_right(app, Some(found), password).await?,
         Proof::Code(_) if !found.is_totp_confirmed => false,
         Proof::Code(code) => {
-            let secret = totp_secret(app, &found);
+            let secret = totp_secret(app, found);
             let (id, now) = (found.id, app.clock.now());
             app.db
                 .write("admin.prove", move |tx| take_code(tx, id, secret.as_ref(), &code, now))
@@ -77,8 +76,7 @@ pub(super) async fn prove(app: &App, admin: &CurrentAdmin, proof: Proof) -> Resu
         }
     };
     if !is_right {
-        tracing::warn!(admin.id = %found.id, "an administrator did not prove who he is");
-        return Err(AdminError::Credentials);
+        return Err(begun.failed(app, &admin.origin).await?);
     }
     succeeded(app, &subjects, true).await
 }
@@ -114,13 +112,42 @@ async fn succeeded(app: &App, subjects: &Subjects, all: bool) -> Result<(), Admi
     Ok(())
 }
 
+/// A try that was counted as a failure already.
+struct Begun {
+    /// What it is to be checked against.
+    found: Option<Credentials>,
+    /// Whether the name is locked from now on, should it fail.
+    locks: bool,
+}
+
+impl Begun {
+    /// It has failed: the operator learns of it. Gives the answer.
+    async fn failed(&self, app: &App, origin: &Origin) -> Result<AdminError, AdminError> {
+        tracing::warn!(client.ip = ?origin.address, "an administrator's log-in failed");
+        if let Some(found) = self.found.as_ref().filter(|_| self.locks) {
+            let now = app.clock.now();
+            let entry = AuditEntry {
+                actor: Actor::System,
+                action: "admin.locked_out",
+                object: format!("admin:{}", found.id),
+                before: json!({}),
+                after: json!({ "username": found.username, "address": origin.address }),
+            };
+            app.db
+                .write("admin.locked_out", move |tx| audit::service::record(tx, &entry, now))
+                .await?;
+        }
+        Ok(AdminError::Credentials)
+    }
+}
+
 /// Counts the try as a failure and gives what it is to be checked against.
 async fn begin(
     app: &App,
     name: &str,
     subjects: &Subjects,
     origin: &Origin,
-) -> Result<Option<Credentials>, AdminError> {
+) -> Result<Begun, AdminError> {
     let now = app.clock.now();
     let (name, subjects, address) = (name.to_owned(), subjects.clone(), origin.address);
     app.db
@@ -134,18 +161,8 @@ async fn begin(
                 (Some(found), Some(ip)) => store::sessions::knows(tx, found.id, &ip.to_string())?,
                 _ => false,
             };
-            let now_locked = count(tx, &subjects.name, !is_known, now)?;
-            if let (true, Some(found)) = (now_locked, &found) {
-                let entry = AuditEntry {
-                    actor: Actor::System,
-                    action: "admin.locked_out",
-                    object: format!("admin:{}", found.id),
-                    before: json!({}),
-                    after: json!({ "username": found.username, "address": address }),
-                };
-                audit::service::record(tx, &entry, now)?;
-            }
-            Ok(found)
+            let locks = count(tx, &subjects.name, !is_known, now)?;
+            Ok(Begun { found, locks })
         })
         .await
 }
