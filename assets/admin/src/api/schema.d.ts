@@ -908,7 +908,7 @@ export interface components {
              * @description Only says what it would come to.
              * @default false
              */
-            dryRun: boolean;
+            dryRun?: boolean;
         };
         /**
          * LedgerRow
@@ -1123,12 +1123,12 @@ export interface components {
              * @description Draw a new password.
              * @default false
              */
-            password: boolean;
+            password?: boolean;
             /**
              * @description Take the second factor away.
              * @default false
              */
-            secondFactor: boolean;
+            secondFactor?: boolean;
         };
         /** ResetAdminResponse */
         ResetAdminResponse: {
@@ -1151,7 +1151,7 @@ export interface components {
              * @description Only says what it would come to.
              * @default false
              */
-            dryRun: boolean;
+            dryRun?: boolean;
         };
         /**
          * Session
