@@ -9,7 +9,7 @@ CREATE INDEX users_members_idx
 CREATE INDEX users_banned_idx
   ON users (created_at DESC, id DESC, vip_level, vip_expire_at, deleted_at)
   WHERE banned_at IS NOT NULL;
-CREATE INDEX users_nick_name_idx
+CREATE INDEX users_name_browse_idx
   ON users (nick_name, id, created_at, vip_level, vip_expire_at, banned_at, deleted_at)
   WHERE nick_name IS NOT NULL;
 
@@ -40,3 +40,6 @@ CREATE INDEX orders_revenue_idx ON orders (paid_at, method, product, product_nam
 
 -- What WeChat keeps for itself, as its bill of the day says; unknown where there is none.
 ALTER TABLE bill_runs ADD COLUMN fee INTEGER;
+
+-- Whether a category may go.
+CREATE INDEX gallery_images_any_category_idx ON gallery_images (category_id);

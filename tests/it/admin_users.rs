@@ -46,9 +46,8 @@ fn audited(t: &TestApp, object: &str) -> Vec<(String, Value, Value)> {
     let query = "SELECT action, before, after FROM audit_log WHERE object = ?1 ORDER BY id DESC";
     let mut statement = database.prepare(query).unwrap();
     let json = |text: String| serde_json::from_str::<Value>(&text).unwrap();
-    let rows = statement.query_map([object], |row| {
-        Ok((row.get(0)?, json(row.get(1)?), json(row.get(2)?)))
-    });
+    let rows = statement
+        .query_map([object], |row| Ok((row.get(0)?, json(row.get(1)?), json(row.get(2)?))));
     rows.unwrap().map(Result::unwrap).collect()
 }
 
@@ -199,7 +198,8 @@ async fn a_membership_is_given_and_taken_back_as_was_previewed() {
     let grants = detail["grants"].as_array().unwrap();
     assert_eq!((grants.len(), &grants[0]["days"]), (1, &json!(30.0)));
     let revoke = of(&alice, &format!("/membership/grants/{}/revoke", grants[0]["id"]));
-    let back = |days: Value, dry_run: bool| json!({ "days": days, "reason": "x", "dryRun": dry_run });
+    let back =
+        |days: Value, dry_run: bool| json!({ "days": days, "reason": "x", "dryRun": dry_run });
     let preview = admin.post(&revoke).json(&back(json!(10), true)).await.ok();
     let taken = admin.post(&revoke).json(&back(json!(10), false)).await.ok();
     assert_eq!(taken["after"], preview["after"]);
@@ -236,7 +236,10 @@ async fn a_user_is_banned_let_in_logged_out_exported_and_deleted() {
     let export = admin.get(&of(&alice, "/export")).await;
     assert_eq!(export.ok()["user"]["id"], alice.id);
     let gone = admin.post(&of(&alice, "/delete")).json(&why).await.ok();
-    assert_eq!((&gone["user"]["state"], &gone["user"]["openid"]), (&json!("DELETED"), &Value::Null));
+    assert_eq!(
+        (&gone["user"]["state"], &gone["user"]["openid"]),
+        (&json!("DELETED"), &Value::Null)
+    );
     admin.post(&of(&alice, "/ban")).json(&why).await.fails(404, "USER_NOT_FOUND");
     admin.post(&of(&alice, "/logout")).json(&why).await.fails(404, "USER_NOT_FOUND");
     let log = audited(&t, &format!("user:{}", alice.id));

@@ -109,6 +109,21 @@ impl ImageClient {
         }
     }
 
+    /// Whether the image API answers and takes the key, without making a picture: it is asked about a
+    /// job that there is not, or for its models.
+    pub(super) async fn probe(&self) -> Result<(), UpstreamError> {
+        let path = match self.dialect {
+            Dialect::ImageSaas => "/v1/jobs/00000000000000000000000000000000",
+            Dialect::OpenaiImages => "/v1/models",
+        };
+        let answer = self.call(Method::GET, path, None, Vec::new()).await?;
+        match answer.status {
+            StatusCode::NOT_FOUND if self.dialect == Dialect::ImageSaas => Ok(()),
+            status if status.is_success() => Ok(()),
+            _ => Err(UpstreamError::refused(&answer)),
+        }
+    }
+
     async fn call(
         &self,
         method: Method,

@@ -15,7 +15,8 @@ use super::breaker::{Breaker, BreakerState, Pass, remaining};
 use super::client::ImageClient;
 use super::lease::Lease;
 use super::request::Dialect;
-use crate::base::clock::Clock;
+use crate::base::clock::{Clock, Stopwatch};
+use crate::base::error_chain::error_chain;
 use crate::base::rng::Rng;
 use crate::base::secret::Secret;
 use crate::base::time::UnixMillis;
@@ -29,6 +30,9 @@ const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
 /// Shortest sleep, so that nobody spins.
 const BREATH: Duration = Duration::from_millis(5);
+
+/// The longest wait for the answer of a probe.
+const PROBE_MAX: Duration = Duration::from_secs(10);
 
 /// How often a refused key is complained about in the log.
 const COMPLAINT_EVERY: Duration = Duration::from_secs(60);
@@ -84,6 +88,14 @@ pub struct UpstreamState {
     /// Jobs made and calls failed since the start.
     pub succeeded: u64,
     pub failed: u64,
+}
+
+/// What asking an upstream whether it is there came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Probe {
+    pub took: Duration,
+    /// Why it is not, if so.
+    pub problem: Option<String>,
 }
 
 pub(super) struct Upstream {
@@ -158,6 +170,18 @@ impl Upstreams {
         let due = self.list.iter().filter_map(|upstream| upstream.due_in(now)).min();
         let sleep = due.unwrap_or(LOOK_AGAIN).clamp(BREATH, LOOK_AGAIN);
         let _ = tokio::time::timeout(sleep, self.freed.notified()).await;
+    }
+
+    /// Asks the image API of this name whether it answers, and how long that takes. Its breaker hears
+    /// nothing of it. `None` when there is none of this name.
+    pub async fn probe(&self, name: &str) -> Option<Probe> {
+        let upstream = self.list.iter().find(|upstream| upstream.config.name == name)?;
+        let since = Stopwatch::start();
+        let problem = match tokio::time::timeout(PROBE_MAX, upstream.client.probe()).await {
+            Ok(answer) => answer.err().map(|err| error_chain(&err)),
+            Err(_) => Some("no answer in time".to_owned()),
+        };
+        Some(Probe { took: since.elapsed(), problem })
     }
 
     /// How they do, in the order of the settings.

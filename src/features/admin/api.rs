@@ -4,18 +4,27 @@
 mod accounts;
 mod audit;
 mod auth;
+mod books;
+mod codes;
 mod cookie;
 mod csv;
 mod error;
 mod gate;
+mod jobs;
 mod list;
 mod orders;
 mod payment_events;
+mod plans;
+mod reconciliation;
 mod refunds;
+mod review;
 mod session;
+mod settings;
 mod tag;
+mod templates;
 mod users;
 mod wire;
+mod words;
 
 use std::sync::Arc;
 
@@ -41,10 +50,26 @@ pub fn api(app: &Arc<App>, base: &str) -> OpenApiService<impl OpenApi + 'static,
         orders::AdminOrdersApi { app: Arc::clone(app) },
         refunds::AdminRefundsApi { app: Arc::clone(app) },
         payment_events::PaymentEventsApi { app: Arc::clone(app) },
+        reconciliation::ReconciliationApi { app: Arc::clone(app) },
+        books::BooksApi { app: Arc::clone(app) },
+        codes::CodesApi { app: Arc::clone(app) },
     );
-    OpenApiService::new((admins, people, money), "dream-bff admin", env!("CARGO_PKG_VERSION"))
-        .description(DESCRIPTION)
-        .server(base)
+    let business = (
+        jobs::AdminJobsApi { app: Arc::clone(app) },
+        settings::SettingsApi { app: Arc::clone(app) },
+        settings::AnnouncementApi { app: Arc::clone(app) },
+        plans::ProductsApi { app: Arc::clone(app) },
+        review::ReviewApi { app: Arc::clone(app) },
+        words::WordsApi { app: Arc::clone(app) },
+        templates::AdminTemplatesApi { app: Arc::clone(app) },
+    );
+    OpenApiService::new(
+        (admins, people, money, business),
+        "dream-bff admin",
+        env!("CARGO_PKG_VERSION"),
+    )
+    .description(DESCRIPTION)
+    .server(base)
 }
 
 /// The front page of the document.

@@ -44,6 +44,16 @@ pub(super) fn day(name: &str, text: &str) -> Result<Date, ApiError> {
     text.parse().map_err(|_| ApiError::invalid_field(name))
 }
 
+/// A first and a last day, both counting, of so many at most.
+///
+/// # Errors
+/// `INVALID_REQUEST` naming the parameter.
+pub(super) fn days(from: &str, to: &str, most: i32) -> Result<(Date, Date), ApiError> {
+    let (first, last) = (day("from", from)?, day("to", to)?);
+    let days = first.until(last).map_or(-1, |span| span.get_days());
+    if (0..most).contains(&days) { Ok((first, last)) } else { Err(ApiError::invalid_field("to")) }
+}
+
 /// Midnight in Asia/Shanghai.
 pub(super) fn start_of(day: Date) -> UnixMillis {
     let utc = day.to_zoned(jiff::tz::TimeZone::UTC).map_or(0, |at| at.timestamp().as_millisecond());

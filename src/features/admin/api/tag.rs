@@ -13,6 +13,16 @@ pub enum AdminTag {
     Users,
     /// Orders, refunds, what WeChat told, reconciliation and what was earned.
     Orders,
+    /// Image jobs, and the image APIs that make them.
+    Jobs,
+    /// What is tuned while the server runs, and what is sold.
+    Settings,
+    /// Reviews, words, templates, categories, the announcement.
+    Content,
+    /// Redeem codes.
+    Codes,
+    /// Whether the books balance.
+    Books,
     /// Who changed what.
     Audit,
 }

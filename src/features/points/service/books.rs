@@ -67,6 +67,19 @@ pub async fn check_nightly(app: &App) -> Result<(), PointsError> {
     Ok(())
 }
 
+/// When the books were last checked, and what was found.
+///
+/// # Errors
+/// What the database fails with.
+pub fn last(app: &App) -> Result<Option<(UnixMillis, BooksReport)>, DbError> {
+    let found = app.db.read_inline("points.last_books_check", store::books::last)?;
+    Ok(found.map(|(at, users, wrong_users, differences)| {
+        // Written by the check.
+        let differences = serde_json::from_str(&differences).unwrap_or_default();
+        (at, BooksReport { users, wrong_users, differences })
+    }))
+}
+
 async fn store(db: &Db, report: &BooksReport, now: UnixMillis) -> Result<(), DbError> {
     // Numbers in a plain struct always serialise.
     let differences = serde_json::to_string(&report.differences).unwrap_or_default();

@@ -6,6 +6,7 @@ use crate::base::time::UnixMillis;
 use crate::db::{Db, DbError};
 use crate::features::reconciliation::model::{Finding, MoneyReport};
 use crate::features::reconciliation::store::money::{self, RULES, Rule, Table};
+use crate::features::reconciliation::store::report::last_money_check;
 
 /// Ids in one read: other reads come in between.
 const CHUNK: i64 = 2000;
@@ -89,4 +90,17 @@ async fn paid(db: &Db) -> Result<i64, DbError> {
         from = to;
     }
     Ok(paid)
+}
+
+/// When money was last checked, and what was found.
+///
+/// # Errors
+/// What the database fails with.
+pub fn last(app: &App) -> Result<Option<(UnixMillis, MoneyReport)>, DbError> {
+    let found = app.db.read_inline("reconciliation.last_money", last_money_check)?;
+    Ok(found.map(|(at, orders, wrong, findings)| {
+        // Written by the check.
+        let findings = serde_json::from_str(&findings).unwrap_or_default();
+        (at, MoneyReport { orders, wrong, findings })
+    }))
 }
