@@ -94,6 +94,8 @@ pub struct App {
     pub activity: ActiveUsers,
     /// Where a file for a moment may lie: beside the database, on the same disk.
     pub scratch_dir: PathBuf,
+    /// With less space than this on that disk, in bytes, it is almost full.
+    pub min_free_bytes: u64,
     /// What features keep in memory.
     pub states: FeatureStates,
 }
@@ -192,6 +194,7 @@ impl App {
             gallery: ListGeneration::default(),
             activity: ActiveUsers::default(),
             scratch_dir: config.storage.data_dir.clone(),
+            min_free_bytes: u64::from(config.storage.min_free_disk_mib) * 1024 * 1024,
             states: FeatureStates::default(),
         }))
     }

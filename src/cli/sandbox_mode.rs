@@ -22,7 +22,8 @@ pub(super) const ADMIN_PASSWORD: &str = "sandbox-play-2026";
 const WEBHOOK_SECRET: &str = "sandbox-webhook-secret";
 
 /// Settings that say that this machine serves real users.
-const PRODUCTION_VARIABLES: [&str; 3] = ["WECHAT_SECRET", "WECHAT_PAY_", "S3_"];
+const PRODUCTION_VARIABLES: [&str; 5] =
+    ["WECHAT_SECRET", "WECHAT_PAY_", "WECHAT_VIRTUAL_PAY_", "WECHAT_PUSH_", "S3_"];
 
 /// The settings of a sandbox: simulators instead of WeChat, WeChat Pay and the image API, its own database
 /// file, and this machine only unless `LISTEN` says otherwise.

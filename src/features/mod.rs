@@ -69,7 +69,7 @@ pub const ADMIN_API_BASE: &str = "/admin/api";
 
 /// The API of the admin page.
 pub fn admin_api(app: &Arc<App>) -> OpenApiService<impl OpenApi + 'static, ()> {
-    admin::api(app, ADMIN_API_BASE)
+    admin::open_api(app, ADMIN_API_BASE)
 }
 
 /// The API of the mini-program, all features together.

@@ -88,7 +88,7 @@ impl Endpoint for AdminFiles {
     type Output = Response;
 
     async fn call(&self, request: Request) -> poem::Result<Response> {
-        let path = request.original_uri().path();
+        let path = request.uri().path();
         Ok(self.answer(path, request.headers()).ok_or(NotFoundError)?)
     }
 }

@@ -15,6 +15,7 @@ use tokio::sync::Mutex;
 
 use crate::app::App;
 use crate::base::clock::Stopwatch;
+use crate::base::disk::free_bytes;
 use crate::jobs::JobBoard;
 
 /// Probes come as often as they like; the disk is asked once in this time.
@@ -100,12 +101,6 @@ impl Endpoint for Readyz {
         *last = Some((Stopwatch::start(), code, body.clone()));
         Ok(json(code, &body))
     }
-}
-
-/// What an unprivileged process may still write at `path`, in bytes.
-fn free_bytes(path: &std::path::Path) -> Option<u64> {
-    let stats = rustix::fs::statvfs(path).ok()?;
-    Some(stats.f_bavail.saturating_mul(stats.f_frsize))
 }
 
 fn json(code: StatusCode, body: &str) -> Response {

@@ -53,6 +53,7 @@ pub fn endpoint(
     let document = api.spec();
     let admin = features::admin_api(app);
     let admin_document = admin.spec();
+    features::admin::service::tasks::attach(app, Arc::clone(&board));
     let get = [Method::GET];
     let mut paths = PathTable::new()
         .with_openapi(features::API_BASE, &document)?
@@ -65,12 +66,8 @@ pub fn endpoint(
         .with("/api/openapi.json", &get)
         .with("/api/docs", &get)
         .with("/media/*", &get);
-    let ready = Readyz::new(
-        Arc::clone(app),
-        board,
-        config.storage.data_dir.clone(),
-        u64::from(config.storage.min_free_disk_mib) * 1024 * 1024,
-    );
+    let ready =
+        Readyz::new(Arc::clone(app), board, config.storage.data_dir.clone(), app.min_free_bytes);
     let mut others = Route::new()
         .at("/healthz", poem::get(Healthz))
         .at("/readyz", poem::get(ready))

@@ -13,6 +13,15 @@ use crate::support::TestApp;
 /// A statement that may do what others must not: in which file, how it begins, and why.
 const MAY_SCAN: &[(&str, &str, &str)] = &[
     ("admin/store.rs", "SELECT id, username, role, totp", "all of a few rows are wanted"),
+    ("admin/store/home.rs", "SELECT COUNT(*), MIN(received_at)", "the index has only what waits"),
+    ("admin/store/home.rs", "SELECT COUNT(*), NULL", "the index has only what waits"),
+    ("admin/store/home.rs", "SELECT COUNT(*), MIN(g.created_at)", "a thousand of what waits"),
+    ("admin/store/home.rs", "SELECT wrong", "reads the last row by the primary key"),
+    (
+        "admin/store/home.rs",
+        "SELECT COUNT(*), MIN(ended_at)",
+        "some of the last by the primary key",
+    ),
     ("gallery/store.rs", "SELECT category_id, name, icon", "all of a few rows are wanted"),
     ("points/store/packs.rs", "SELECT pack_id", "all of a few rows are wanted"),
     ("settings/store.rs", "SELECT key, value", "all of a few rows are wanted"),

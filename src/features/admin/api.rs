@@ -1,5 +1,5 @@
 //! The admin API: one document of its own, below `/admin/api`. A new area is a file here and a line in
-//! [`api`].
+//! [`open_api`].
 
 mod accounts;
 mod audit;
@@ -10,6 +10,7 @@ mod cookie;
 mod csv;
 mod error;
 mod gate;
+mod home;
 mod jobs;
 mod list;
 mod orders;
@@ -37,9 +38,10 @@ pub use gate::AdminGate;
 pub use tag::AdminTag;
 
 /// The operations of the admin page, all areas together, to be mounted at `base`.
-pub fn api(app: &Arc<App>, base: &str) -> OpenApiService<impl OpenApi + 'static, ()> {
+pub fn open_api(app: &Arc<App>, base: &str) -> OpenApiService<impl OpenApi + 'static, ()> {
     // In groups, since a tuple of them holds sixteen at most.
     let admins = (
+        home::HomeApi { app: Arc::clone(app) },
         session::SessionApi { app: Arc::clone(app) },
         accounts::AccountsApi { app: Arc::clone(app) },
         audit::AuditApi { app: Arc::clone(app) },

@@ -21,6 +21,7 @@ pub mod service;
 mod store;
 
 pub use api::{
-    AdminGate, AdminTag, Content, Operator, OperatorSteppedUp, Owner, OwnerSteppedUp, Viewer, api,
+    AdminGate, AdminTag, Content, Operator, OperatorSteppedUp, Owner, OwnerSteppedUp, Viewer,
+    open_api,
 };
 pub use model::{AdminError, AdminId, CurrentAdmin, NewPassword, Role};

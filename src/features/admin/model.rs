@@ -1,5 +1,6 @@
 //! Administrators, their sessions and what can go wrong with them.
 
+pub(super) mod home;
 pub(super) mod password;
 pub(super) mod recovery;
 pub(super) mod role;

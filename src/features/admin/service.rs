@@ -1,10 +1,12 @@
 //! The rules of administrators, by what they are about.
 
 pub mod accounts;
+pub mod home;
 pub mod login;
 pub mod second_factor;
 pub mod sessions;
 pub mod setup;
+pub mod tasks;
 
 use std::sync::Arc;
 

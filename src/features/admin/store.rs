@@ -2,6 +2,7 @@
 //! `admin_login_failures`, `admin_setup`.
 
 pub(super) mod failures;
+pub(super) mod home;
 pub(super) mod recovery;
 pub(super) mod sessions;
 pub(super) mod setup;
