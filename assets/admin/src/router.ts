@@ -13,7 +13,6 @@ export const router = createRouter({
   routes: [
     { path: '/login', component: () => import('./pages/LoginPage.vue'), meta: { open: true } },
     { path: '/setup', component: () => import('./pages/SetupPage.vue'), meta: { open: true } },
-    { path: '/', redirect: '/account' },
     ...pages,
     { path: '/users/:id/:tab?', component: () => import('./pages/users/UserPage.vue') },
     { path: '/account', component: () => import('./pages/AccountPage.vue') },

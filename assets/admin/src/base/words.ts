@@ -91,6 +91,10 @@ const WORDS: Record<string, Record<string, Word>> = {
     push: ['消息推送', 'Message push', 'grey'],
     query: ['主动询问', 'Our question', 'grey'],
   },
+  difference_state: {
+    OPEN: ['待处理', 'Open', 'bad'],
+    RESOLVED: ['已解决', 'Resolved', 'good'],
+  },
   breaker: {
     closed: ['正常', 'Healthy', 'good'],
     half_open: ['试探中', 'Probing', 'warn'],
