@@ -3,6 +3,8 @@
 pub mod audit;
 pub mod settings;
 
+pub mod announcements;
+
 pub mod auth;
 pub mod idempotency;
 pub mod users;
@@ -93,6 +95,7 @@ pub fn api(app: &Arc<App>) -> OpenApiService<impl OpenApi + 'static, ()> {
         gallery::GalleryApi { app: Arc::clone(app) },
         templates::TemplatesApi { app: Arc::clone(app) },
         messages::MessagesApi { app: Arc::clone(app) },
+        announcements::AnnouncementsApi { app: Arc::clone(app) },
         favorites::FavoritesApi { app: Arc::clone(app) },
         stats::StatsApi { app: Arc::clone(app) },
     );

@@ -5,6 +5,8 @@ mod support;
 
 mod admin;
 mod admin_auth_coverage;
+mod admin_business;
+mod admin_content;
 mod admin_orders;
 mod admin_users;
 mod auth;

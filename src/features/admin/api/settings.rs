@@ -6,7 +6,7 @@ use std::sync::Arc;
 use poem_openapi::param::Path;
 use poem_openapi::payload::Json;
 use poem_openapi::{Object, OpenApi};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::AdminTag;
 use super::auth::{Content, Operator, Viewer};
@@ -69,7 +69,7 @@ struct AllSettings {
 #[oai(rename_all = "camelCase")]
 struct ChangeSettingsRequest {
     /// The members that change: objects member by member, all else (lists too) as a whole.
-    change: Map<String, Value>,
+    change: Value,
     /// The version that the change was made from.
     #[oai(validator(min_length = 1, max_length = 64))]
     version: String,
@@ -170,14 +170,7 @@ async fn change(
     actor: Actor,
 ) -> Result<ChangedSettings, ApiError> {
     let ChangeSettingsRequest { change, version, dry_run, reason } = wish;
-    let wish = SettingsWish {
-        section,
-        change: Value::Object(change),
-        version,
-        is_dry_run: dry_run,
-        actor,
-        reason,
-    };
+    let wish = SettingsWish { section, change, version, is_dry_run: dry_run, actor, reason };
     let done = settings::service::change_as(app, wish).await?;
     let changes = describe(section).into_iter().filter_map(|field| {
         let [before, after] = [&done.before, &done.after].map(|of| at(of, &field.path));
