@@ -6,6 +6,7 @@ pub mod cpu_pool;
 pub mod disk;
 pub mod error_chain;
 pub mod ids;
+pub mod request;
 pub mod rng;
 pub mod secret;
 pub mod time;

@@ -22,6 +22,7 @@ use super::render::Failed;
 use super::request_id::{self, X_REQUEST_ID};
 use crate::app::limits::{IpKey, Limits};
 use crate::base::clock::{Clock, Stopwatch};
+use crate::base::request::within;
 use crate::base::rng::Rng;
 use crate::http::{ApiError, Language, RequestContext, TrustedProxies};
 
@@ -129,7 +130,8 @@ impl<E: Endpoint> Endpoint for Stack<E> {
 
         // Every line logged on the way says which request it is about.
         let span = tracing::error_span!("request", id = context.request_id());
-        let response = self.answer(request, &uri, &context).instrument(span).await;
+        let answer = within(context.request_id(), self.answer(request, &uri, &context));
+        let response = answer.instrument(span).await;
         let (mut response, mut bytes) = compression::finish(response, &wanted).await;
         if method == Method::HEAD {
             strip_body(&mut response);

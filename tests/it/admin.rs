@@ -1,6 +1,7 @@
 //! Administrators: logging in, second factor, step-up, lock-out, sessions, the first owner.
 
 mod accounts;
+mod find;
 mod home;
 mod page;
 mod second_factor;

@@ -22,6 +22,7 @@ mod review;
 mod session;
 mod settings;
 mod tag;
+mod timeline;
 mod templates;
 mod users;
 mod wire;
@@ -42,6 +43,7 @@ pub fn open_api(app: &Arc<App>, base: &str) -> OpenApiService<impl OpenApi + 'st
     // In groups, since a tuple of them holds sixteen at most.
     let admins = (
         home::HomeApi { app: Arc::clone(app) },
+        timeline::FindApi { app: Arc::clone(app) },
         session::SessionApi { app: Arc::clone(app) },
         accounts::AccountsApi { app: Arc::clone(app) },
         audit::AuditApi { app: Arc::clone(app) },

@@ -4,7 +4,9 @@ pub(super) mod home;
 pub(super) mod password;
 pub(super) mod recovery;
 pub(super) mod role;
+pub(super) mod search;
 pub(super) mod throttle;
+pub(super) mod timeline;
 pub(super) mod totp;
 
 use std::fmt;

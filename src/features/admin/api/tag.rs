@@ -7,6 +7,8 @@ use poem_openapi::Tags;
 pub enum AdminTag {
     /// How today goes, and what needs somebody.
     Home,
+    /// Finding anything, and what happened to it.
+    Find,
     /// Logging in, the second factor, step-ups, sessions.
     Session,
     /// Administrators and their roles.

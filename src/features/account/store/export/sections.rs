@@ -492,6 +492,8 @@ pub(super) const WITHHELD: &[(&str, &str, &str)] = &[
     ("orders", "id", "a row number; orders are known by order_id"),
     ("orders", "request_id", "of the request that made it, for the operator"),
     ("generations", "request_id", "of the request that made it, for the operator"),
+    ("audit_log", "request_id", "of the administrator's request"),
+    ("audit_log", "address", "of the administrator's client"),
     ("order_payments", "next_ask_at", "a matter of the machine"),
     ("order_payments", "asked_at", "a matter of the machine"),
     ("order_payments", "failed_asks", "a matter of the machine"),
