@@ -58,7 +58,16 @@ fn the_committed_page_is_what_its_source_builds() {
     let page = Workshop::open("page", &project().join(PAGE));
     page.copy(&project().join("tests/openapi/admin.json"), "admin.json");
 
-    page.npm(&["exec", "--offline", "--", "openapi-typescript", "--default-non-nullable=false", "admin.json", "-o", "schema.d.ts"]);
+    page.npm(&[
+        "exec",
+        "--offline",
+        "--",
+        "openapi-typescript",
+        "--default-non-nullable=false",
+        "admin.json",
+        "-o",
+        "schema.d.ts",
+    ]);
     let client = fs::read_to_string(project().join(PAGE).join("src/api/schema.d.ts")).unwrap();
     assert!(
         client == fs::read_to_string(page.folder().join("schema.d.ts")).unwrap(),
@@ -76,7 +85,11 @@ fn the_committed_page_is_what_its_source_builds() {
         "{PAGE}/dist is not what the source builds: `npm run build` there, and commit it"
     );
     for (name, bytes) in &built {
-        assert!(committed[name] == *bytes, "{PAGE}/dist/{} differs from its source", name.display());
+        assert!(
+            committed[name] == *bytes,
+            "{PAGE}/dist/{} differs from its source",
+            name.display()
+        );
     }
 }
 
@@ -90,9 +103,6 @@ fn the_page_works_in_a_browser() {
     scenes.npm(&["run", "check"]);
     scenes.npm_with(
         &["run", "test"],
-        &[
-            ("CHROMIUM", chromium.to_str().unwrap()),
-            ("DREAM_BFF", env!("CARGO_BIN_EXE_dream-bff")),
-        ],
+        &[("CHROMIUM", chromium.to_str().unwrap()), ("DREAM_BFF", env!("CARGO_BIN_EXE_dream-bff"))],
     );
 }

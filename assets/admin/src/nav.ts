@@ -1,7 +1,7 @@
 // The pages in the order of the side bar. A page is loaded when it is first opened.
 import {
   Bell, Box, ChatLineSquare, Coin, Collection, DataAnalysis, DocumentChecked, Goods, HomeFilled, List, Message,
-  Picture, PriceTag, RefreshLeft, Setting, Share, Ticket, Tickets, User, UserFilled,
+  Monitor, Picture, PriceTag, RefreshLeft, Setting, Share, Ticket, Tickets, User, UserFilled,
 } from '@element-plus/icons-vue';
 import type { Component } from 'vue';
 import type { Text } from './base/lang';
@@ -65,6 +65,7 @@ export const GROUPS: NavGroup[] = [
   {
     label: ['系统', 'System'],
     items: [
+      { path: '/system', pattern: '/system/:tab?', label: ['运行状态', 'System'], icon: Monitor, page: () => import('./pages/system/SystemPage.vue') },
       { path: '/admins', label: ['管理员', 'Administrators'], icon: UserFilled, page: () => import('./pages/system/AdminsPage.vue') },
       { path: '/audit', label: ['操作记录', 'Audit log'], icon: Box, page: () => import('./pages/system/AuditPage.vue') },
     ],

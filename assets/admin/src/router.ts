@@ -15,6 +15,8 @@ export const router = createRouter({
     { path: '/setup', component: () => import('./pages/SetupPage.vue'), meta: { open: true } },
     ...pages,
     { path: '/users/:id/:tab?', component: () => import('./pages/users/UserPage.vue') },
+    { path: '/search', component: () => import('./pages/search/SearchPage.vue') },
+    { path: '/timeline', component: () => import('./pages/search/TimelinePage.vue') },
     { path: '/account', component: () => import('./pages/AccountPage.vue') },
     { path: '/:rest(.*)*', component: () => import('./pages/LostPage.vue') },
   ],

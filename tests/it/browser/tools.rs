@@ -40,7 +40,10 @@ pub(super) fn chromium() -> PathBuf {
 fn install() -> bool {
     let is_root = Command::new("id").arg("-u").output().is_ok_and(|id| id.stdout == b"0\n");
     let has_apt = Path::new("/usr/bin/apt-get").exists();
-    is_root && has_apt && apt(&["update"]) && apt(&["install", "--no-install-recommends", "chromium"])
+    is_root
+        && has_apt
+        && apt(&["update"])
+        && apt(&["install", "--no-install-recommends", "chromium"])
 }
 
 fn apt(args: &[&str]) -> bool {
