@@ -14,6 +14,7 @@ mod alerts;
 mod auth;
 mod auth_coverage;
 mod backup;
+mod browser;
 mod crash;
 mod doctor;
 mod favorites;
