@@ -138,7 +138,7 @@ async fn serve(
         tracing::info!(address = %listener.local_addr()?, "listening for plain HTTP");
         let plain = server::plain_endpoint(app, Arc::clone(&ready), config, tls.challenges());
         let transport = Transport { proxy: proxy_headers(config, false), tls: None };
-        let settings = server::plain_settings(config);
+        let settings = server::plain_settings(config, app);
         tasks.spawn(drop_count(server::serve_over(
             transport,
             listener,

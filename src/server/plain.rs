@@ -57,8 +57,8 @@ pub fn plain_endpoint(
 }
 
 /// The limits of the plain listener: few connections, and little time at the end.
-pub fn plain_settings(config: &Config) -> AcceptSettings {
-    let settings = accept_settings(config);
+pub fn plain_settings(config: &Config, app: &App) -> AcceptSettings {
+    let settings = accept_settings(config, app);
     AcceptSettings { max_connections: settings.max_connections.div_ceil(4), ..settings }
 }
 

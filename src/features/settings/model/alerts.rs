@@ -13,7 +13,9 @@ pub(super) const MASK: &str = "***";
 /// Members of a hook that are not shown again.
 const HIDDEN: [&str; 2] = ["url", "secret"];
 
-const URL_MAX: usize = 500;
+/// Bytes of an address, and of a secret.
+pub(super) const URL_MAX: usize = 500;
+pub(super) const SECRET_MAX: usize = 200;
 
 /// Alerts: where they go, and their thresholds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -89,6 +91,9 @@ impl Checked for Alerts {
         for (name, hook) in
             [("wecom", &self.wecom), ("feishu", &self.feishu), ("webhook", &self.webhook)]
         {
+            if hook.secret.expose().len() > SECRET_MAX {
+                return Err(SettingsError::invalid(&format!("{name}.secret"), "is too long"));
+            }
             let field = format!("{name}.url");
             let url = hook.url.expose();
             if hook.enabled && url.is_empty() {
