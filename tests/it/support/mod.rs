@@ -19,7 +19,7 @@ pub(crate) use answer::Answer;
 pub(crate) use app::TestApp;
 pub(crate) use process::{Process, command, signal};
 pub(crate) use settings::JWT_SECRET;
-pub(crate) use tls::{Authority, TlsClient, TlsWire};
+pub(crate) use tls::Authority;
 pub(crate) use token::Forged;
 pub(crate) use upstream::{Reaction, Upstream};
 pub(crate) use user::User;
