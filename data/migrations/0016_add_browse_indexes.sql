@@ -9,6 +9,9 @@ CREATE INDEX users_members_idx
 CREATE INDEX users_banned_idx
   ON users (created_at DESC, id DESC, vip_level, vip_expire_at, deleted_at)
   WHERE banned_at IS NOT NULL;
+CREATE INDEX users_deleted_idx
+  ON users (created_at DESC, id DESC, vip_level, vip_expire_at)
+  WHERE deleted_at IS NOT NULL;
 CREATE INDEX users_name_browse_idx
   ON users (nick_name, id, created_at, vip_level, vip_expire_at, banned_at, deleted_at)
   WHERE nick_name IS NOT NULL;
