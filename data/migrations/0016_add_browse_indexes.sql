@@ -7,8 +7,11 @@ CREATE INDEX users_members_idx
   ON users (vip_level, created_at DESC, id DESC, vip_expire_at, banned_at, deleted_at)
   WHERE vip_level <> 'NORMAL';
 CREATE INDEX users_banned_idx
-  ON users (created_at DESC, id DESC, vip_level, vip_expire_at, deleted_at)
+  ON users (created_at DESC, id DESC, vip_level, vip_expire_at, banned_at, deleted_at)
   WHERE banned_at IS NOT NULL;
+CREATE INDEX users_deleted_idx
+  ON users (created_at DESC, id DESC, vip_level, vip_expire_at, deleted_at)
+  WHERE deleted_at IS NOT NULL;
 CREATE INDEX users_name_browse_idx
   ON users (nick_name, id, created_at, vip_level, vip_expire_at, banned_at, deleted_at)
   WHERE nick_name IS NOT NULL;
@@ -32,7 +35,8 @@ CREATE INDEX payment_events_refused_id_idx ON payment_events (id DESC) WHERE sta
 ALTER TABLE redeem_batches ADD COLUMN revoked_at INTEGER;
 ALTER TABLE redeem_codes ADD COLUMN revoked_at INTEGER;
 
-CREATE INDEX redeem_codes_used_idx ON redeem_codes (batch_id) WHERE redeemed_by IS NOT NULL;
+CREATE INDEX redeem_codes_used_idx ON redeem_codes (batch_id, redeemed_by)
+  WHERE redeemed_by IS NOT NULL;
 
 -- For the report of what was earned: by day, channel and product, from the index alone.
 CREATE INDEX orders_revenue_idx ON orders (paid_at, method, product, product_name, amount)

@@ -174,7 +174,7 @@ async fn what_a_delivered_job_cost_goes_back_once() {
     post(&admin, &format!("/jobs/{job}/cancel"), &why).await.fails(409, "INVALID_STATE");
     post(&admin, &format!("/jobs/{job}/retry"), &why).await.fails(409, "INVALID_STATE");
     let final_job =
-        json!({ "prompt": "a fox", "mode": "final", "resolution": "2K", "sampleCount": 4 });
+        json!({ "prompt": "a fox", "mode": "final", "resolution": "2K", "sampleCount": 6 });
     let body = json!({ "amount": 90, "reason": "x" });
     let uri = format!("{API}/users/{}/points/adjust", alice.id);
     admin.post(&uri).header("idempotency-key", "k").json(&body).await.ok();
@@ -259,11 +259,11 @@ async fn the_image_apis_are_shown_and_asked_whether_they_are_there() {
     let probe = post(&admin, "/upstreams/default/test", &json!({})).await.ok();
     assert_eq!((&probe["ok"], &probe["problem"]), (&json!(true), &Value::Null), "{probe}");
     post(&admin, "/upstreams/nothing/test", &json!({})).await.fails(404, "NOT_FOUND");
-    let broken = TestApp::with(&[("IMAGE_API_KEY", "wrong")]).await;
+    let broken = TestApp::with(&[("IMAGE_API_KEY", "not-the-key-77")]).await;
     let admin = broken.admin("operator");
     let probe = post(&admin, "/upstreams/default/test", &json!({})).await.ok();
     assert_eq!(probe["ok"], false, "{probe}");
-    assert!(!probe.to_string().contains("wrong"), "{probe}");
+    assert!(!probe.to_string().contains("not-the-key-77"), "{probe}");
 }
 
 #[tokio::test]

@@ -270,7 +270,7 @@ async fn a_filter_that_fits_nobody_reads_no_rows() {
     let browse = include_str!("../../src/features/users/store/browse.rs");
     let statements: Vec<&str> =
         browse.split('"').filter(|text| text.starts_with("SELECT id FROM users\n")).collect();
-    assert_eq!(statements.len(), 4);
+    assert_eq!(statements.len(), 5);
     for sql in statements {
         let plan = plan(sql);
         assert!(plan.iter().all(|line| line.contains("COVERING INDEX")), "{sql}\n{plan:?}");

@@ -30,7 +30,7 @@ pub(in crate::features::reconciliation) fn refunded(
                 MAX(o.product_name), 0, 0, SUM(r.amount)
            FROM refunds r JOIN orders o ON o.order_id = r.order_id
           WHERE r.accepted_at IS NOT NULL AND r.accepted_at >= ?1 AND r.accepted_at < ?2
-            AND r.status = 'REFUNDED'
+            AND +r.status = 'REFUNDED'
           GROUP BY day, o.method, o.product",
         params![from, to],
         from_row,

@@ -29,6 +29,14 @@ pub(in crate::features::users) fn newest(
                 AND deleted_at IS NULL AND ?7 = 'BANNED'
               ORDER BY created_at DESC, id DESC LIMIT ?4"
         }
+        (Some(AccountState::Deleted), _) => {
+            "SELECT id FROM users
+              WHERE deleted_at IS NOT NULL AND (created_at, id) < (?1, ?2) AND created_at >= ?3
+                AND (?5 IS NULL
+                     OR CASE WHEN vip_expire_at > ?6 THEN vip_level ELSE 'NORMAL' END = ?5)
+                AND ?7 = 'DELETED'
+              ORDER BY created_at DESC, id DESC LIMIT ?4"
+        }
         (_, Some(VipLevel::Vip | VipLevel::Svip)) => {
             "SELECT id FROM users
               WHERE vip_level <> 'NORMAL' AND vip_level = ?5 AND vip_expire_at > ?6

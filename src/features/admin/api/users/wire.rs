@@ -14,7 +14,7 @@ use crate::features::users::{AccountState, ShownLevel, UserRecord, masked_phone}
 use crate::features::vip::{GrantSource, Membership, StoredGrant};
 
 /// Milliseconds of a day.
-const DAY_MS: f64 = 86_400_000.0;
+const DAY_MS: i64 = 86_400_000;
 
 /// How an account stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
@@ -208,9 +208,10 @@ impl From<StoredGrant> for MembershipGrant {
 
 /// Days for showing, to two decimals.
 fn days(ms: i64) -> f64 {
-    // A membership lasts a hundred years at most: far below where a float gets coarse.
-    let seconds = i32::try_from(ms / 1000).map_or(f64::from(i32::MAX), f64::from);
-    (seconds * 1000.0 / DAY_MS * 100.0).round() / 100.0
+    // Both are small: a grant lasts a hundred years at most, and a day is what it is.
+    let small = |part: i64| f64::from(i32::try_from(part).unwrap_or(i32::MAX));
+    let hundredths = small(ms / DAY_MS) * 100.0 + (small(ms % DAY_MS) / 864_000.0).round();
+    hundredths / 100.0
 }
 
 /// Free pictures, as of today (Asia/Shanghai).
@@ -387,4 +388,15 @@ impl From<SessionRecord> for AdminUserSession {
 #[derive(Debug, Object)]
 pub(in super::super) struct AdminUserSessions {
     pub(super) items: Vec<AdminUserSession>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_have_two_decimals_up_to_a_hundred_years() {
+        assert_eq!([days(0), days(30 * DAY_MS), days(36_500 * DAY_MS)], [0.0, 30.0, 36_500.0]);
+        assert_eq!(days(DAY_MS + DAY_MS / 4), 1.25);
+    }
 }
