@@ -38,6 +38,8 @@ export default defineConfig({
     },
     modulePreload: { polyfill: false },
     chunkSizeWarningLimit: 700,
+    // What the built files are made of asks to be named with its licence.
+    license: { fileName: 'licenses.md' },
     reportCompressedSize: false,
   },
   // `npm run dev` beside a `dream-bff serve --sandbox` on its usual port.
