@@ -284,7 +284,7 @@ pub fn db_settings(config: &Config) -> DbSettings {
         write_queue: storage.db_write_queue as usize,
         write_batch: storage.db_write_batch as usize,
         slow_query_ms: storage.db_slow_ms,
-        ..DbSettings::new(storage.database_path(), storage.backups_dir())
+        ..DbSettings::new(storage.database_path(), backup::dir(storage, &config.backup))
     }
 }
 

@@ -137,13 +137,16 @@ pub fn put_in_place(new: &Path, database: &Path, kept: &Path) -> io::Result<bool
     File::open(new)?.sync_all()?;
     let had_one = database.exists();
     if had_one {
-        fold_log(database);
-        // A log that is still there belongs to the old file alone: beside the new one SQLite would
-        // play it into that.
-        let log = log_of(database);
+        // Under a second name the log outlives what SQLite makes of a damaged file: it may remove the
+        // first one. Beside the new database it must not stay: SQLite would play it into that.
+        let (log, kept_log) = (log_of(database), log_of(kept));
         if log.exists() {
-            fs::rename(&log, log_of(kept))?;
+            fs::hard_link(&log, &kept_log)?;
         }
+        if fold_log(database) {
+            remove_if_there(&kept_log)?;
+        }
+        remove_if_there(&log)?;
         fs::hard_link(database, kept)?;
     } else {
         remove_if_there(&log_of(database))?;
@@ -154,14 +157,20 @@ pub fn put_in_place(new: &Path, database: &Path, kept: &Path) -> io::Result<bool
     Ok(had_one)
 }
 
-/// Moves what is in the log into the file, so that the file is complete by itself. A damaged database
-/// stays as it is.
-fn fold_log(database: &Path) {
+/// Moves what is in the log into the file, so that the file is complete by itself. `false`: it could not,
+/// and what the log held is needed still.
+fn fold_log(database: &Path) -> bool {
     let folded = Connection::open_with_flags(database, connection::flags()).and_then(|conn| {
+        // Tells a damaged file before anything is written to it.
+        conn.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0))?;
         conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0))
     });
-    if let Err(err) = folded {
-        tracing::warn!(error = ?err, "the log of the old database stays beside it");
+    match folded {
+        Ok(busy) => busy == 0,
+        Err(err) => {
+            tracing::warn!(error = ?err, "the log of the old database stays beside it");
+            false
+        }
     }
 }
 

@@ -117,7 +117,8 @@ async fn a_backup_says_what_is_in_it_and_that_it_was_checked() {
 
 #[tokio::test]
 async fn users_go_on_while_a_backup_is_made_and_it_is_of_one_moment() {
-    let t = TestApp::start().await;
+    let limits = [("RATE_LIMIT_LOGIN_PER_IP", "0"), ("RATE_LIMIT_PER_IP", "0")];
+    let t = TestApp::with(&limits).await;
     t.log_in("alice").await;
     // Large enough for several steps.
     t.database()

@@ -215,7 +215,7 @@ fn older_database(path: &Path) -> i64 {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/migrations");
     let conn = Connection::open(path).unwrap();
     conn.execute_batch(
-        "PRAGMA journal_mode = WAL;
+        "PRAGMA journal_mode = WAL; PRAGMA foreign_keys = OFF;
          CREATE TABLE schema_migrations (version INTEGER PRIMARY KEY, name TEXT NOT NULL,
            checksum TEXT NOT NULL, applied_at INTEGER NOT NULL) STRICT;",
     )
