@@ -2,6 +2,7 @@
 
 pub mod activity;
 pub mod admin;
+pub mod backup;
 pub mod cache;
 pub mod facts;
 pub mod keys;
@@ -11,6 +12,7 @@ pub mod log;
 pub mod media;
 pub mod revoked;
 pub mod state;
+pub mod tls;
 pub mod traffic;
 
 use std::io;
@@ -40,6 +42,7 @@ use crate::db::{Db, DbSettings, OpenError, migration_status};
 
 use activity::ActiveUsers;
 use admin::AdminAccess;
+use backup::{BackupPlace, BackupStartError};
 use cache::LoadCache;
 use facts::Facts;
 use keys::{KeyError, Keys};
@@ -49,6 +52,7 @@ use log::LogControl;
 use media::{Media, MediaStartError};
 use revoked::RevokedIds;
 use state::FeatureStates;
+use tls::TlsBoard;
 use traffic::{Events, Traffic};
 
 /// How long a user stays in memory without being asked for anew.
@@ -99,6 +103,10 @@ pub struct App {
     pub gallery: ListGeneration,
     /// Who is here today.
     pub activity: ActiveUsers,
+    /// What is known about the server's own certificate.
+    pub tls: TlsBoard,
+    /// Where backups come from and go to; shared with the thread that makes one.
+    pub backups: Arc<BackupPlace>,
     /// Where a file for a moment may lie: beside the database, on the same disk.
     pub scratch_dir: PathBuf,
     /// Requests and connections, counted.
@@ -161,6 +169,8 @@ pub enum StartError {
     WechatPay(#[from] KeyProblem),
     #[error(transparent)]
     Media(#[from] MediaStartError),
+    #[error(transparent)]
+    Backup(#[from] BackupStartError),
 }
 
 impl App {
@@ -208,6 +218,7 @@ impl App {
         let image_api =
             ImageApiClient::new(image_api_settings(config)).map_err(StartError::Client)?;
         let media = Media::open(config, &clock)?;
+        let backups = BackupPlace::new(&config.storage, &config.media, &config.backup, &clock)?;
         let upstreams =
             Upstreams::new(upstream_configs(&config.image_api), clock.clone(), rng.clone())
                 .map_err(StartError::Client)?;
@@ -237,6 +248,8 @@ impl App {
             lists: list_settings(config),
             gallery: ListGeneration::default(),
             activity: ActiveUsers::default(),
+            tls: TlsBoard::default(),
+            backups: Arc::new(backups),
             scratch_dir: config.storage.data_dir.clone(),
             traffic: Arc::default(),
             events: Events::default(),

@@ -12,6 +12,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer as _, Registry, fmt, reload};
 
 use crate::app::log::LogControl;
+use crate::base::log_ring::LogRingLayer;
 use crate::config::logging::{LogFormat, LogRotation};
 use crate::config::{ConfigError, LogConfig};
 
@@ -54,7 +55,8 @@ pub(super) fn start(config: &LogConfig) -> Result<Logs, Box<dyn Error>> {
         LogFormat::Pretty => lines.with_ansi(is_terminal).boxed(),
         LogFormat::Json => lines.json().flatten_event(true).boxed(),
     };
-    tracing_subscriber::registry().with(filter).with(lines).init();
+    // The last lines stay in memory, for the operator's page.
+    tracing_subscriber::registry().with(filter).with(lines).with(LogRingLayer).init();
     Ok(Logs { filter: handle, usual: config.rust_log.clone(), _file: guard })
 }
 

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use ureq::http::{HeaderMap, Request, StatusCode};
-use ureq::tls::{TlsConfig, TlsProvider};
+use ureq::tls::{Certificate, RootCerts, TlsConfig, TlsProvider};
 use ureq::unversioned::resolver::Resolver;
 use ureq::unversioned::transport::DefaultConnector;
 use ureq::{Agent, Timeout};
@@ -101,11 +101,27 @@ impl HttpClient {
         Self::with_resolver(settings, RememberingResolver::default())
     }
 
+    /// The same for a service whose certificate is checked against `roots` (DER) and no others; against
+    /// the usual ones when there are none.
+    pub(super) fn with_roots(settings: HttpSettings, roots: &[Vec<u8>]) -> Self {
+        let own = roots.iter().map(|der| Certificate::from_der(der).to_owned());
+        let roots = match roots.is_empty() {
+            true => RootCerts::WebPki,
+            false => RootCerts::Specific(Arc::new(own.collect())),
+        };
+        Self::build(settings, RememberingResolver::default(), roots)
+    }
+
     /// The same with an own way from names to addresses, which may refuse with
     /// [`ureq::Error::Other`]. The connection goes to the very address that it gave.
     pub(super) fn with_resolver(settings: HttpSettings, resolver: impl Resolver + Clone) -> Self {
+        Self::build(settings, resolver, RootCerts::WebPki)
+    }
+
+    fn build(settings: HttpSettings, resolver: impl Resolver + Clone, roots: RootCerts) -> Self {
         let tls = TlsConfig::builder()
             .provider(TlsProvider::Rustls)
+            .root_certs(roots)
             .unversioned_rustls_crypto_provider(Arc::new(
                 rustls::crypto::aws_lc_rs::default_provider(),
             ))

@@ -1,5 +1,6 @@
 //! The outside world, one client per system, all over [`http`]'s bounded threads.
 
+pub mod acme;
 pub mod call_stats;
 pub mod fetch;
 pub mod hook;

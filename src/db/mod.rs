@@ -8,8 +8,10 @@
 //! undone with their batch, and they hold up every other write while they run.
 
 mod connection;
+mod copy;
 mod error;
 mod integrity;
+mod lock;
 mod migrate;
 mod readers;
 mod settings;
@@ -36,11 +38,15 @@ use self::stats::Counters;
 use self::writer::{QueuedWrite, Writer};
 use crate::base::clock::Clock;
 
+pub use self::copy::{
+    CopyError, CopyReport, check_copy, copy_schema, put_in_place, remove_copy, remove_side_files,
+};
 pub use self::error::{ConstraintKind, DbError, OpenError};
 pub use self::integrity::Integrity;
+pub use self::lock::{DatabaseLock, LockError, lock_file};
 pub use self::migrate::{MigrationReport, MigrationStatus, migrate, migration_status};
 pub use self::settings::DbSettings;
-pub use self::snapshot::{SnapshotError, snapshot};
+pub use self::snapshot::{CopyProgress, SnapshotError, Watch, snapshot, snapshot_watched};
 pub use self::stats::{BATCH_BUCKETS, COMMIT_BUCKETS_MS, ReaderStats, WriterStats};
 pub use self::tx::{Row, Tx};
 
@@ -81,6 +87,15 @@ impl Db {
     /// up to date (see [`migrate()`]) and starts the writer.
     pub fn open(settings: DbSettings, clock: &Clock) -> Result<Self, OpenError> {
         Self::open_with(&settings, clock, migrate::ALL)
+    }
+
+    /// Opens a copy for reading: nothing is migrated, and every write is [`DbError::Stopped`].
+    ///
+    /// The statements of the features fit a copy of this program's own schema; see
+    /// [`copy_schema`].
+    pub fn open_copy(path: &Path) -> Result<Self, OpenError> {
+        let settings = DbSettings { readers: 2, ..DbSettings::new(path, path) };
+        Self::open_to_look(&settings)
     }
 
     /// Opens a database that is there, only to look at it: every write is [`DbError::Stopped`], and
@@ -197,6 +212,12 @@ impl Db {
     pub async fn check_writable(&self) -> Result<(), DbError> {
         let version = self.inner.schema_version;
         self.write("db.check_writable", move |tx| tx.touch(version)).await
+    }
+
+    /// Whether the writer took up a write and ended it, well or not: a full disk is an answer, a full
+    /// queue is none. Waits for as long as the writer does not answer.
+    pub async fn writer_answers(&self) -> bool {
+        !matches!(self.check_writable().await, Err(DbError::Overloaded | DbError::Stopped))
     }
 
     /// What the writer did since the start.

@@ -3,6 +3,8 @@
 pub mod audit;
 pub mod settings;
 
+pub mod announcements;
+
 pub mod auth;
 pub mod idempotency;
 pub mod users;
@@ -39,6 +41,8 @@ pub mod templates;
 pub mod favorites;
 
 pub mod stats;
+
+pub mod backups;
 
 pub mod push;
 
@@ -99,6 +103,7 @@ pub fn api(app: &Arc<App>) -> OpenApiService<impl OpenApi + 'static, ()> {
         gallery::GalleryApi { app: Arc::clone(app) },
         templates::TemplatesApi { app: Arc::clone(app) },
         messages::MessagesApi { app: Arc::clone(app) },
+        announcements::AnnouncementsApi { app: Arc::clone(app) },
         favorites::FavoritesApi { app: Arc::clone(app) },
         stats::StatsApi { app: Arc::clone(app) },
     );
@@ -139,6 +144,7 @@ pub fn prepare(app: &App) -> Result<(), PrepareError> {
 /// Starts what the features do besides answering. It ends with `stop`; whoever waits for the tasks
 /// knows that it has.
 pub fn start(app: &Arc<App>, stop: &CancellationToken) -> JoinSet<()> {
+    admin::service::streams::end_with(app, stop);
     let mut tasks = generations::service::start(app, stop);
     tasks.spawn(templates::service::keep_flushing(Arc::clone(app), stop.clone()));
     tasks.spawn(stats::service::keep_flushing(Arc::clone(app), stop.clone()));
@@ -298,6 +304,11 @@ pub fn periodic() -> Vec<Periodic> {
             name: "account.closures",
             every: Duration::from_secs(30),
             run: |app| Box::pin(async move { Ok(account::service::finish_closures(&app).await?) }),
+        },
+        Periodic {
+            name: "backups.run",
+            every: Duration::from_secs(60),
+            run: |app| Box::pin(async move { Ok(backups::service::start_due(&app)?) }),
         },
         Periodic {
             name: "wechat_pay.certificates",

@@ -81,6 +81,16 @@ impl ApiError {
         Self::new(ErrorCode::InvalidRequest).field(name)
     }
 
+    /// `INVALID_STATE`: somebody else changed the thing since the caller read it.
+    pub fn outdated() -> Self {
+        Self::new(ErrorCode::InvalidState)
+            .message(
+                "内容已被他人修改，请刷新后重试",
+                "Somebody else has changed this meanwhile; load it again",
+            )
+            .detail("reason", "OUTDATED")
+    }
+
     /// Keeps what led here, for the log alone.
     #[must_use]
     pub fn caused_by(mut self, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {

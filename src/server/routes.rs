@@ -7,7 +7,7 @@ use std::time::Duration;
 use hyper::body::Bytes;
 use ipnet::IpNet;
 use poem::error::NotFoundError;
-use poem::http::{Method, Uri, header};
+use poem::http::{HeaderValue, Method, Uri, header};
 use poem::{Endpoint, IntoEndpoint as _, PathPattern, Request, Response, Route};
 
 use super::admin_files::AdminFiles;
@@ -77,8 +77,7 @@ pub fn endpoint(
         data_dir: config.storage.data_dir.clone(),
         token: config.security.metrics_token.clone(),
     };
-    let ready =
-        Readyz::new(Arc::clone(app), board, config.storage.data_dir.clone(), app.min_free_bytes);
+    let ready = Readyz::new(app, &board, config);
     let mut others = Route::new()
         .at("/healthz", poem::get(Healthz))
         .at("/readyz", poem::get(ready))
@@ -132,7 +131,7 @@ pub fn accept_settings(config: &Config, app: &App) -> AcceptSettings {
     }
 }
 
-fn stack_settings(config: &Config) -> StackSettings {
+pub(super) fn stack_settings(config: &Config) -> StackSettings {
     let http = &config.http;
     let image_body = http.http_max_image_body_kib as usize * KIB;
     StackSettings {
@@ -147,7 +146,15 @@ fn stack_settings(config: &Config) -> StackSettings {
             ("/v1/upload/".to_owned(), config.media.upload_max_kib as usize * KIB + MULTIPART),
         ],
         body_timeout: Duration::from_secs(http.http_body_timeout),
+        hsts: hsts(config),
     }
+}
+
+/// What browsers are told about https, when they speak it with us.
+fn hsts(config: &Config) -> Option<HeaderValue> {
+    let seconds = config.tls.hsts_seconds;
+    let is_sent = config.is_tls_on() && seconds > 0;
+    is_sent.then(|| HeaderValue::from_str(&format!("max-age={seconds}")).ok()).flatten()
 }
 
 /// The two APIs at their base paths, everything else beside them.

@@ -24,6 +24,7 @@ use super::request_id::{self, X_REQUEST_ID};
 use crate::app::limits::{IpKey, Limits};
 use crate::app::traffic::Traffic;
 use crate::base::clock::{Clock, Stopwatch};
+use crate::base::request::within;
 use crate::base::rng::Rng;
 use crate::http::{ApiError, Language, RequestContext, TrustedProxies};
 
@@ -43,6 +44,8 @@ pub struct StackSettings {
     pub body_limits: Vec<(String, usize)>,
     /// From the head of a request to the end of its body.
     pub body_timeout: Duration,
+    /// `Strict-Transport-Security` of every answer, if it is sent.
+    pub hsts: Option<HeaderValue>,
 }
 
 /// Where requests are counted, and which are slow.
@@ -148,7 +151,8 @@ impl<E: Endpoint> Endpoint for Stack<E> {
 
         // Every line logged on the way says which request it is about.
         let span = tracing::error_span!("request", id = context.request_id());
-        let response = self.answer(request, &uri, &context).instrument(span).await;
+        let answer = within(context.request_id(), self.answer(request, &uri, &context));
+        let response = answer.instrument(span).await;
         let (mut response, mut bytes) = compression::finish(response, &wanted).await;
         if method == Method::HEAD {
             strip_body(&mut response);
@@ -157,6 +161,9 @@ impl<E: Endpoint> Endpoint for Stack<E> {
         let headers = response.headers_mut();
         headers.insert(X_REQUEST_ID.clone(), context.request_id_header());
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        if let Some(hsts) = &self.settings.hsts {
+            headers.insert(header::STRICT_TRANSPORT_SECURITY, hsts.clone());
+        }
         if let Some(counting) = &self.counting {
             counting.answered(&self.paths, &method, &context, &response, &since);
         }

@@ -41,6 +41,7 @@ const OPERATIONS: &[(&str, Access)] = &[
     ("exportMe", Access::User),
     ("followJob", Access::Owner),
     ("generateImages", Access::User),
+    ("getAnnouncement", Access::Public),
     ("getGalleryImage", Access::Optional),
     ("getJob", Access::Owner),
     ("getGlobalStats", Access::Public),

@@ -3,17 +3,24 @@
 
 mod support;
 
+mod acme;
 mod admin;
 mod admin_auth_coverage;
+mod admin_business;
+mod admin_content;
+mod admin_orders;
+mod admin_users;
 mod alerts;
 mod auth;
 mod auth_coverage;
+mod backup;
 mod crash;
 mod doctor;
 mod favorites;
 mod gallery;
 mod generations;
 mod idempotency;
+mod install;
 mod layering;
 mod logging;
 mod login;
@@ -37,7 +44,9 @@ mod refunds;
 mod sandbox_pay;
 mod settings;
 mod stats;
+mod systemd;
 mod templates;
+mod tls;
 mod users;
 mod vip;
 mod weixin;

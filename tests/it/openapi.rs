@@ -15,6 +15,7 @@ use crate::support::{TestApp, command};
 pub(crate) const PUBLIC: &[&str] = &[
     "announceImageJob",
     "checkPushUrl",
+    "getAnnouncement",
     "getGlobalStats",
     "getParamTemplate",
     "getPromptTemplate",

@@ -367,7 +367,7 @@ async fn a_deletion_that_a_crash_cut_short_is_finished_at_the_next_start() {
     t.sql(&format!("INSERT INTO image_likes VALUES {}", values.join(",")));
     t.sql("UPDATE gallery_images SET likes = likes + 1");
 
-    begin_deletion(&t.app(), UserId(alice.id), admin()).await.unwrap();
+    begin_deletion(&t.app(), UserId(alice.id), admin(), None).await.unwrap();
     assert_eq!(t.count("SELECT COUNT(*) FROM generations WHERE status = 'QUEUED'"), 1);
     assert_eq!(t.count("SELECT COUNT(*) FROM orders WHERE status = 'PENDING'"), 1);
     assert!(t.count("SELECT COUNT(*) FROM image_likes") > 0, "more than one step");
@@ -424,8 +424,8 @@ async fn a_ban_holds_at_once_and_is_lifted_as_if_it_had_not_been() {
     t.restart();
     alice.check().await.fails(403, "USER_BANNED");
 
-    unban(&t.app(), id, admin()).await.unwrap();
-    unban(&t.app(), id, admin()).await.unwrap();
+    unban(&t.app(), id, admin(), "appeal".to_owned()).await.unwrap();
+    unban(&t.app(), id, admin(), "appeal".to_owned()).await.unwrap();
     assert_eq!(listed().await, before, "in their old places, and what was hidden stays so");
     alice.check().await.fails(401, "TOKEN_REVOKED");
     alice.refresh().await.fails(401, "TOKEN_REVOKED");

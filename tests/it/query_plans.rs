@@ -38,6 +38,7 @@ const MAY_SCAN: &[(&str, &str, &str)] = &[
     ("vip/store/plans.rs", "SELECT plan_id", "all of a few rows are wanted"),
     ("reconciliation/store/money.rs", "SELECT checked_at", "reads the last row by the primary key"),
     ("reconciliation/store/ours.rs", "SELECT r.refund_id", "orders the refunds of one day"),
+    ("media/store.rs", "SELECT key, bytes", "for a backup: it is about all there is"),
     ("orders/store/payments.rs", "SELECT order_id, refund_due", "the index has only what is due"),
     ("payments/store.rs", "WITH told", "the index has only what is not finished"),
 ];

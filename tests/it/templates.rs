@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use dream_bff::features;
+use dream_bff::features::audit::Actor;
 use dream_bff::features::templates::{
     ImportMode, MAX_TEMPLATES, Param, TemplateDraft, TemplateError, service,
 };
@@ -28,6 +29,10 @@ async fn usage(t: &TestApp, id: &str) -> i64 {
 async fn click(user: &User, id: &str) {
     let answer = user.post(&format!("{PROMPTS}/{id}/usage")).await.ok();
     assert!(answer["message"].is_string(), "{answer}");
+}
+
+fn admin() -> Actor {
+    Actor::admin("root")
 }
 
 fn draft(id: &str) -> TemplateDraft {
@@ -98,7 +103,7 @@ async fn lists_have_a_strong_tag_that_follows_what_they_show() {
         assert_eq!((again.status, again.body.len()), (304, 0));
     }
     let tag = t.get(PROMPTS).await.header("etag").unwrap().to_owned();
-    service::create(&t.app(), draft("new")).await.unwrap();
+    service::create(&t.app(), &admin(), draft("new")).await.unwrap();
     let changed = t.get(PROMPTS).header("if-none-match", &tag).await;
     assert_eq!(ids(changed.ok()["items"].as_array().unwrap()).last(), Some(&"new"));
 }
@@ -244,7 +249,7 @@ async fn a_template_without_a_picture_has_a_cover() {
     let app = t.app();
     let own = "https://example.com/own.jpg";
     let mine = TemplateDraft { thumbnail_url: own.to_owned(), ..draft("mine") };
-    service::create(&app, mine).await.unwrap();
+    service::create(&app, &admin(), mine).await.unwrap();
     assert_eq!(t.get(&format!("{PROMPTS}/mine")).await.ok()["thumbnailUrl"], own);
     // A favorite shows the same.
     let alice = t.log_in("alice").await;
@@ -265,34 +270,36 @@ async fn admins_create_change_order_and_delete() {
     let t = TestApp::start().await;
     let app = t.app();
     let before = items(&t, "").await;
-    service::create(&app, draft("lantern")).await.unwrap();
-    let again = service::create(&app, draft("lantern")).await;
+    service::create(&app, &admin(), draft("lantern")).await.unwrap();
+    let again = service::create(&app, &admin(), draft("lantern")).await;
     assert!(matches!(again, Err(TemplateError::Exists)), "{again:?}");
-    let bad = service::create(&app, TemplateDraft { title: " ".into(), ..draft("x") }).await;
+    let bad =
+        service::create(&app, &admin(), TemplateDraft { title: " ".into(), ..draft("x") }).await;
     assert!(matches!(&bad, Err(TemplateError::Invalid(field)) if field == "title"), "{bad:?}");
 
     let alice = t.log_in("alice").await;
     click(&alice, "lantern").await;
     let changed = TemplateDraft { title: "灯笼".into(), is_hot: false, ..draft("lantern") };
-    service::update(&app, changed).await.unwrap();
+    service::update(&app, &admin(), changed, None).await.unwrap();
     let own = t.get(&format!("{PROMPTS}/lantern")).await.ok();
     assert_eq!((&own["title"], &own["usageCount"]), (&json!("灯笼"), &json!(1)));
-    let missing = service::update(&app, draft("nothing")).await;
+    let missing = service::update(&app, &admin(), draft("nothing"), None).await;
     assert!(matches!(missing, Err(TemplateError::NotFound)), "{missing:?}");
 
     let first = ["lantern", "poster-sci-fi"].map(str::to_owned).to_vec();
-    service::reorder(&app, first).await.unwrap();
+    service::reorder(&app, &admin(), first).await.unwrap();
     let all = items(&t, "").await;
     assert_eq!(ids(&all)[..3], ["lantern", "poster-sci-fi", "portrait-film"]);
     assert_eq!(all.len(), before.len() + 1);
-    let unknown = service::reorder(&app, vec!["portrait-film".into(), "nothing".into()]).await;
+    let unknown =
+        service::reorder(&app, &admin(), vec!["portrait-film".into(), "nothing".into()]).await;
     assert!(matches!(unknown, Err(TemplateError::NotFound)), "{unknown:?}");
     assert_eq!(items(&t, "").await, all, "nothing was changed");
 
-    service::delete(&app, "lantern").await.unwrap();
+    service::delete(&app, &admin(), "lantern").await.unwrap();
     t.get(&format!("{PROMPTS}/lantern")).await.fails(404, "TEMPLATE_NOT_FOUND");
     alice.post(&format!("{PROMPTS}/lantern/usage")).await.fails(404, "TEMPLATE_NOT_FOUND");
-    let gone = service::delete(&app, "lantern").await;
+    let gone = service::delete(&app, &admin(), "lantern").await;
     assert!(matches!(gone, Err(TemplateError::NotFound)), "{gone:?}");
 
     let square = Param {
@@ -303,15 +310,16 @@ async fn admins_create_change_order_and_delete() {
         aspect_ratio: "1:1".into(),
         sample_count: 4,
     };
-    service::put_param(&app, square.clone(), 0).await.unwrap();
+    service::put_param(&app, &admin(), square.clone(), 0).await.unwrap();
     let listed = t.get("/v1/templates/params").await.ok();
     assert_eq!(
         (&listed["items"][0]["id"], listed["items"].as_array().unwrap().len()),
         (&json!("square"), 5)
     );
-    let bad = service::put_param(&app, Param { resolution: "8K".into(), ..square }, 0).await;
+    let bad =
+        service::put_param(&app, &admin(), Param { resolution: "8K".into(), ..square }, 0).await;
     assert!(matches!(&bad, Err(TemplateError::Invalid(field)) if field == "resolution"));
-    service::delete_param(&app, "square").await.unwrap();
+    service::delete_param(&app, &admin(), "square").await.unwrap();
     assert_eq!(t.get("/v1/templates/params").await.ok()["items"].as_array().unwrap().len(), 4);
 }
 
@@ -323,7 +331,7 @@ async fn what_is_exported_can_be_imported() {
     click(&alice, "guofeng-ink").await;
     let before = (items(&t, "").await, t.get("/v1/templates/params").await.ok());
     let file = service::export(&app).await.unwrap();
-    service::import(&app, file.as_bytes(), ImportMode::Replace).await.unwrap();
+    service::import(&app, &admin(), file.as_bytes(), ImportMode::Replace).await.unwrap();
     t.clock.advance(std::time::Duration::from_secs(2));
     let mut after = (items(&t, "").await, t.get("/v1/templates/params").await.ok());
     let at = after.0.iter().position(|item| item["id"] == "guofeng-ink").unwrap();
@@ -332,29 +340,29 @@ async fn what_is_exported_can_be_imported() {
     assert_eq!(after, before);
 
     let one = json!({ "prompts": [draft("only"), draft("anime-clay")] }).to_string();
-    service::import(&app, one.as_bytes(), ImportMode::Merge).await.unwrap();
+    service::import(&app, &admin(), one.as_bytes(), ImportMode::Merge).await.unwrap();
     let merged = items(&t, "").await;
     assert_eq!((ids(&merged)[..2].to_vec(), merged.len()), (vec!["only", "anime-clay"], 31));
     assert_eq!(merged[1]["category"], "winter");
-    service::import(&app, one.as_bytes(), ImportMode::Replace).await.unwrap();
+    service::import(&app, &admin(), one.as_bytes(), ImportMode::Replace).await.unwrap();
     assert_eq!(ids(&items(&t, "").await), ["only", "anime-clay"]);
     assert_eq!(t.get("/v1/templates/params").await.ok(), before.1, "it was not in the file");
     let global = t.get("/v1/stats/global").await.ok();
     assert_eq!(global["totalTemplates"], 2);
 
     let bad = json!({ "prompts": [draft("a"), { "id": "b" }] }).to_string();
-    let bad = service::import(&app, bad.as_bytes(), ImportMode::Merge).await;
+    let bad = service::import(&app, &admin(), bad.as_bytes(), ImportMode::Merge).await;
     assert!(matches!(bad, Err(TemplateError::Json(_))), "{bad:?}");
     let twice = json!({ "prompts": [draft("a"), draft("a")] }).to_string();
-    let twice = service::import(&app, twice.as_bytes(), ImportMode::Merge).await;
+    let twice = service::import(&app, &admin(), twice.as_bytes(), ImportMode::Merge).await;
     assert!(matches!(&twice, Err(TemplateError::Invalid(at)) if at == "prompts[1].id"));
     let many: Vec<_> = (0..MAX_TEMPLATES).map(|n| draft(&format!("t{n}"))).collect();
     let many = json!({ "prompts": many }).to_string();
-    let too_many = service::import(&app, many.as_bytes(), ImportMode::Merge).await;
+    let too_many = service::import(&app, &admin(), many.as_bytes(), ImportMode::Merge).await;
     assert!(matches!(too_many, Err(TemplateError::TooMany)), "{too_many:?}");
     assert_eq!(ids(&items(&t, "").await), ["only", "anime-clay"], "all or nothing");
-    service::import(&app, many.as_bytes(), ImportMode::Replace).await.unwrap();
+    service::import(&app, &admin(), many.as_bytes(), ImportMode::Replace).await.unwrap();
     assert_eq!(items(&t, "").await.len(), MAX_TEMPLATES);
-    let full = service::create(&app, draft("one-more")).await;
+    let full = service::create(&app, &admin(), draft("one-more")).await;
     assert!(matches!(full, Err(TemplateError::TooMany)), "{full:?}");
 }

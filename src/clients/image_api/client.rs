@@ -27,9 +27,6 @@ const SPARE_CALLS: u32 = 8;
 /// Calls that may wait for a place.
 const WAITING_CALLS: u32 = 1024;
 
-/// The id of a job that nobody has.
-const NO_JOB: &str = "00000000-0000-4000-8000-000000000000";
-
 /// Answers beyond it are read on a thread for long work.
 const LARGE_BYTES: usize = 64 * 1024;
 
@@ -68,24 +65,6 @@ impl ImageClient {
     /// What became of the calls so far.
     pub(super) fn calls(&self) -> CallState {
         self.http.calls()
-    }
-
-    /// Whether the image API is there and takes our key: asks for a job that never was, or for the list
-    /// of models.
-    ///
-    /// # Errors
-    /// [`UpstreamError`].
-    pub(super) async fn probe(&self) -> Result<(), UpstreamError> {
-        let path = match self.dialect {
-            Dialect::ImageSaas => format!("/v1/jobs/{NO_JOB}"),
-            Dialect::OpenaiImages => "/v1/models".to_owned(),
-        };
-        let answer = self.call(Method::GET, &path, None, Vec::new()).await?;
-        match answer.status {
-            StatusCode::NOT_FOUND => Ok(()),
-            status if status.is_success() => Ok(()),
-            _ => Err(UpstreamError::refused(&answer)),
-        }
     }
 
     pub(super) async fn submit(
@@ -130,6 +109,22 @@ impl ImageClient {
         }
         let answer = self.call(Method::DELETE, &format!("/v1/jobs/{id}"), None, Vec::new()).await?;
         match answer.status {
+            StatusCode::NOT_FOUND => Ok(()),
+            status if status.is_success() => Ok(()),
+            _ => Err(UpstreamError::refused(&answer)),
+        }
+    }
+
+    /// Whether the image API answers and takes the key, without making a picture: it is asked about a
+    /// job that there is not, or for its models.
+    pub(super) async fn probe(&self) -> Result<(), UpstreamError> {
+        let path = match self.dialect {
+            Dialect::ImageSaas => "/v1/jobs/00000000000000000000000000000000",
+            Dialect::OpenaiImages => "/v1/models",
+        };
+        let answer = self.call(Method::GET, path, None, Vec::new()).await?;
+        match answer.status {
+            // Beyond the check of the key; some that speak the dialect have no list of models.
             StatusCode::NOT_FOUND => Ok(()),
             status if status.is_success() => Ok(()),
             _ => Err(UpstreamError::refused(&answer)),

@@ -21,7 +21,7 @@ pub use error::{UpstreamCode, UpstreamError};
 pub use lease::Lease;
 pub use passthrough::{Forward, ImageApiClient, ImageApiSettings};
 pub use request::{Dialect, ImageRequest, JobProgress, ResultSource, Submitted};
-pub use upstreams::{UpstreamConfig, UpstreamState, Upstreams};
+pub use upstreams::{Probe, UpstreamConfig, UpstreamState, Upstreams};
 
 #[cfg(test)]
 mod tests;

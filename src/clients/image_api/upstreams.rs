@@ -16,7 +16,8 @@ use super::client::ImageClient;
 use super::error::UpstreamError;
 use super::lease::Lease;
 use super::request::Dialect;
-use crate::base::clock::Clock;
+use crate::base::clock::{Clock, Stopwatch};
+use crate::base::error_chain::error_chain;
 use crate::base::measure::{Histogram, HistogramState};
 use crate::base::rng::Rng;
 use crate::base::secret::Secret;
@@ -32,6 +33,9 @@ const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
 /// Shortest sleep, so that nobody spins.
 const BREATH: Duration = Duration::from_millis(5);
+
+/// The longest wait for the answer of a probe.
+const PROBE_MAX: Duration = Duration::from_secs(10);
 
 /// How often a refused key is complained about in the log.
 const COMPLAINT_EVERY: Duration = Duration::from_secs(60);
@@ -91,6 +95,14 @@ pub struct UpstreamState {
     pub took: HistogramState,
     /// What became of the calls so far.
     pub calls: CallState,
+}
+
+/// What asking an upstream whether it is there came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Probe {
+    pub took: Duration,
+    /// Why it is not, if so.
+    pub problem: Option<String>,
 }
 
 pub(super) struct Upstream {
@@ -168,8 +180,20 @@ impl Upstreams {
         let _ = tokio::time::timeout(sleep, self.freed.notified()).await;
     }
 
+    /// Asks the image API of this name whether it answers, and how long that takes. Its breaker hears
+    /// nothing of it. `None` when there is none of this name.
+    pub async fn probe(&self, name: &str) -> Option<Probe> {
+        let upstream = self.list.iter().find(|upstream| upstream.config.name == name)?;
+        let since = Stopwatch::start();
+        let problem = match tokio::time::timeout(PROBE_MAX, upstream.client.probe()).await {
+            Ok(answer) => answer.err().map(|err| error_chain(&err)),
+            Err(_) => Some("no answer in time".to_owned()),
+        };
+        Some(Probe { took: since.elapsed(), problem })
+    }
+
     /// Whether each is there and takes our key. Its breaker does not hear of it.
-    pub async fn probe(&self) -> Vec<(String, Result<(), UpstreamError>)> {
+    pub async fn probe_all(&self) -> Vec<(String, Result<(), UpstreamError>)> {
         let asked = self.list.iter().map(|upstream| async {
             (upstream.config.name.clone(), upstream.client.probe().await)
         });

@@ -13,6 +13,7 @@ use std::pin::Pin;
 
 pub use self::key::{BadKey, ObjectKey, ObjectKind};
 pub use self::local::LocalStorage;
+pub use self::s3::archive::{Archive, Listed};
 pub use self::s3::{S3Settings, S3Storage};
 use super::call_stats::CallState;
 use super::http::CallError;
@@ -54,11 +55,17 @@ pub enum Opened {
 /// Why the storage did not do it.
 #[derive(Debug, thiserror::Error)]
 pub enum StorageError {
-    #[error("the media folder cannot be used")]
+    #[error("a file for the storage cannot be used")]
     Io(#[from] io::Error),
     #[error("the object storage cannot be reached")]
     Call(#[source] CallError),
     /// The object storage said no; `code` is its own word for it.
     #[error("the object storage answered {status} {code}")]
     Refused { status: u16, code: String },
+    /// It answered something that none of its kind answers.
+    #[error("the answer of the object storage was not understood")]
+    NotUnderstood,
+    /// What it has is not what was sent.
+    #[error("the object storage has {stored:?} bytes of {wanted}")]
+    OtherSize { wanted: u64, stored: Option<u64> },
 }

@@ -3,6 +3,8 @@
 //! Requests are signed in the query (AWS signature version 4), so that the body need not be hashed
 //! twice; a signature lives for minutes. Everything here may be repeated safely, and is.
 
+pub(super) mod archive;
+
 use std::io;
 use std::time::Duration;
 

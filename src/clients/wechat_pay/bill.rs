@@ -189,6 +189,7 @@ fn summary(values: &Values<'_>) -> Result<BillSummary, &'static str> {
         count: values.text("总交易单数")?.parse().map_err(|_| "the bill's count is no number")?,
         total_fen: values.fen("订单总金额")?,
         refund_fen,
+        fee_fen: values.get("手续费总金额").and_then(fine_fen),
     })
 }
 
@@ -209,6 +210,21 @@ fn fen(yuan: &str) -> Option<i64> {
     };
     let fen = whole.parse::<i64>().ok()?.checked_mul(100)?.checked_add(cents)?;
     if is_negative { fen.checked_neg() } else { Some(fen) }
+}
+
+/// `0.12345` is 12: fees have five decimals. Rounded half away from zero.
+fn fine_fen(yuan: &str) -> Option<i64> {
+    let (whole, decimals) = yuan.split_once('.').unwrap_or((yuan, ""));
+    let cut = decimals.char_indices().nth(2).map_or(decimals.len(), |(at, _)| at);
+    let (cents, rest) = decimals.split_at_checked(cut)?;
+    let cents = if cents.is_empty() { "00" } else { cents };
+    let coarse = fen(&format!("{whole}.{cents}"))?;
+    if !rest.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let is_up = rest.as_bytes().first().is_some_and(|digit| *digit >= b'5');
+    let step = if yuan.starts_with('-') { -1 } else { 1 };
+    Some(if is_up { coarse.checked_add(step)? } else { coarse })
 }
 
 /// `2025-10-09 16:53:20`, in Beijing.

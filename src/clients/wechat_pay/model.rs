@@ -267,4 +267,7 @@ pub struct BillSummary {
     pub total_fen: i64,
     /// Of all refunds that were asked for (申请退款总金额).
     pub refund_fen: i64,
+    /// What WeChat Pay keeps (手续费总金额), rounded; `None` where that cannot be read, for nothing is
+    /// compared with it.
+    pub fee_fen: Option<i64>,
 }

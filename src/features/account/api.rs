@@ -7,7 +7,7 @@ use std::sync::Arc;
 use poem_openapi::payload::Json;
 use poem_openapi::{Object, OpenApi};
 
-use self::download::JsonDownload;
+pub use self::download::JsonDownload;
 use super::model::AccountError;
 use super::service;
 use crate::app::App;
@@ -66,7 +66,7 @@ impl AccountApi {
     /// new user, without a bonus for new users.
     #[oai(path = "/me", method = "delete", operation_id = "deleteMe")]
     async fn delete(&self, user: UserAuth) -> Result<Json<MessageResponse>, ApiError> {
-        service::delete(&self.app, user.id(), Actor::User(user.id())).await?;
+        service::delete(&self.app, user.id(), Actor::User(user.id()), None).await?;
         Ok(Json(MessageResponse::new(DELETED)))
     }
 

@@ -15,5 +15,5 @@ mod model;
 pub mod service;
 mod store;
 
-pub use api::AccountApi;
-pub use model::AccountError;
+pub use api::{AccountApi, JsonDownload};
+pub use model::{AccountError, Export};

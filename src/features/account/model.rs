@@ -66,10 +66,10 @@ pub(super) struct Remains {
 
 /// Everything that is held of a user, as JSON.
 #[derive(Debug)]
-pub(super) struct Export {
+pub struct Export {
     /// Has no name any more: it goes when it is closed.
-    pub(super) file: File,
-    pub(super) bytes: u64,
+    pub file: File,
+    pub bytes: u64,
 }
 
 /// Why an account cannot be exported, banned or deleted.

@@ -10,6 +10,7 @@ use std::time::Duration;
 pub use self::ban::{ban, unban};
 pub use self::delete::{begin_deletion, delete};
 pub(super) use self::export::export;
+pub use self::export::export_as;
 
 use super::model::{AccountError, Closure, ClosureKind};
 use super::store;

@@ -4,13 +4,30 @@
 mod accounts;
 mod audit;
 mod auth;
+mod books;
+mod codes;
 mod cookie;
+mod csv;
 mod error;
 mod gate;
 mod home;
+mod jobs;
+mod list;
+mod orders;
+mod payment_events;
+mod plans;
+mod reconciliation;
+mod refunds;
+mod review;
 mod session;
+mod settings;
+mod system;
 mod tag;
+mod templates;
+mod timeline;
+mod users;
 mod wire;
+mod words;
 
 use std::sync::Arc;
 
@@ -27,13 +44,38 @@ pub fn open_api(app: &Arc<App>, base: &str) -> OpenApiService<impl OpenApi + 'st
     // In groups, since a tuple of them holds sixteen at most.
     let admins = (
         home::HomeApi { app: Arc::clone(app) },
+        timeline::FindApi { app: Arc::clone(app) },
+        system::SystemApi { app: Arc::clone(app) },
         session::SessionApi { app: Arc::clone(app) },
         accounts::AccountsApi { app: Arc::clone(app) },
         audit::AuditApi { app: Arc::clone(app) },
     );
-    OpenApiService::new(admins, "dream-bff admin", env!("CARGO_PKG_VERSION"))
-        .description(DESCRIPTION)
-        .server(base)
+    let people =
+        (users::UsersApi { app: Arc::clone(app) }, users::UserChangesApi { app: Arc::clone(app) });
+    let money = (
+        orders::AdminOrdersApi { app: Arc::clone(app) },
+        refunds::AdminRefundsApi { app: Arc::clone(app) },
+        payment_events::PaymentEventsApi { app: Arc::clone(app) },
+        reconciliation::ReconciliationApi { app: Arc::clone(app) },
+        books::BooksApi { app: Arc::clone(app) },
+        codes::CodesApi { app: Arc::clone(app) },
+    );
+    let business = (
+        jobs::AdminJobsApi { app: Arc::clone(app) },
+        settings::SettingsApi { app: Arc::clone(app) },
+        settings::AnnouncementApi { app: Arc::clone(app) },
+        plans::ProductsApi { app: Arc::clone(app) },
+        review::ReviewApi { app: Arc::clone(app) },
+        words::WordsApi { app: Arc::clone(app) },
+        templates::AdminTemplatesApi { app: Arc::clone(app) },
+    );
+    OpenApiService::new(
+        (admins, people, money, business),
+        "dream-bff admin",
+        env!("CARGO_PKG_VERSION"),
+    )
+    .description(DESCRIPTION)
+    .server(base)
 }
 
 /// The front page of the document.

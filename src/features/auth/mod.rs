@@ -1,4 +1,4 @@
-//! Access tokens, refresh tokens and sessions. Needs no other feature.
+//! Access tokens, refresh tokens and sessions. Needs only the audit log.
 //!
 //! A *session* begins with a login and ends with a logout, with its last refresh token, or when a
 //! spent refresh token comes back. Its access tokens (JWT, HS256, 7 days) carry its id as `sid`; of
@@ -19,4 +19,4 @@ mod store;
 mod token;
 
 pub use api::{AuthApi, OptionalUserAuth, UserAuth};
-pub use model::{AuthError, CurrentUser, SessionId, TokenPair};
+pub use model::{AuthError, CurrentUser, SessionId, SessionRecord, TokenPair};

@@ -30,6 +30,18 @@ pub struct CurrentUser {
     pub(super) version: i64,
 }
 
+/// A session as an administrator sees it: nothing of it that would open anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SessionRecord {
+    pub created_at: UnixMillis,
+    /// When its tokens were last renewed.
+    pub refreshed_at: Option<UnixMillis>,
+    /// When it ends by itself.
+    pub expires_at: Option<UnixMillis>,
+    /// When it was ended.
+    pub ended_at: Option<UnixMillis>,
+}
+
 /// What a login or a refresh gives.
 #[derive(Debug)]
 pub struct TokenPair {

@@ -6,10 +6,12 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use moka::sync::Cache;
+use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use super::model::{
-    ACCESS_LIFE_S, AuthError, CurrentUser, REFRESH_LIFE_S, RefreshHash, SessionId, TokenPair,
+    ACCESS_LIFE_S, AuthError, CurrentUser, REFRESH_LIFE_S, RefreshHash, SessionId, SessionRecord,
+    TokenPair,
 };
 use super::store;
 use super::token::{self, Grant};
@@ -17,6 +19,7 @@ use crate::app::{Account, App};
 use crate::base::ids::UserId;
 use crate::base::time::UnixMillis;
 use crate::db::{DbError, Tx};
+use crate::features::audit::{self, Actor, AuditEntry};
 
 /// Tokens that were verified, about 700 bytes each.
 const VERIFIED_MAX: u64 = 20_000;
@@ -170,6 +173,52 @@ pub async fn log_out_everywhere(app: &App, user_id: UserId) -> Result<(), AuthEr
         .await?;
     app.accounts.invalidate(user_id);
     Ok(())
+}
+
+/// The same by an administrator, with the entry in the audit log that tells of it. `false` for nobody and
+/// for a deleted one.
+///
+/// # Errors
+/// What the database fails with; nothing is ended then.
+pub async fn log_out_everywhere_as(
+    app: &App,
+    user_id: UserId,
+    actor: Actor,
+    reason: String,
+) -> Result<bool, AuthError> {
+    let now = app.clock.now();
+    let is_there = app
+        .db
+        .write("auth.log_out_everywhere_as", move |tx| {
+            if store::account(tx, user_id)?.is_none() {
+                return Ok(false);
+            }
+            let is_open = |session: &&SessionRecord| session.ended_at.is_none();
+            let open = store::sessions(tx, user_id)?.iter().filter(is_open).count();
+            end_all(tx, user_id, now)?;
+            let entry = AuditEntry {
+                actor,
+                action: "user.logged_out",
+                object: format!("user:{user_id}"),
+                before: json!({ "openSessions": open }),
+                after: json!({ "openSessions": 0, "reason": reason }),
+            };
+            audit::service::record(tx, &entry, now)?;
+            Ok::<_, AuthError>(true)
+        })
+        .await?;
+    changed(app, user_id);
+    Ok(is_there)
+}
+
+/// The sessions of a user that are on record, the newest first.
+///
+/// # Errors
+/// What the database fails with.
+pub fn sessions(app: &App, user_id: UserId) -> Result<Vec<SessionRecord>, DbError> {
+    let mut found = app.db.read_inline("auth.sessions", |tx| store::sessions(tx, user_id))?;
+    found.sort_by_key(|session| std::cmp::Reverse(session.created_at));
+    Ok(found)
 }
 
 /// Ends every session of a user within the caller's transaction: his account is banned, and what was

@@ -1,6 +1,6 @@
 //! Sessions, refresh tokens and what was revoked.
 
-use super::model::{RefreshHash, SessionId, StoredRefresh};
+use super::model::{RefreshHash, SessionId, SessionRecord, StoredRefresh};
 use crate::app::Account;
 use crate::base::ids::UserId;
 use crate::base::time::UnixMillis;
@@ -59,6 +59,26 @@ pub(super) fn end_sessions(tx: &Tx<'_>, user_id: UserId, now: UnixMillis) -> Res
         params![user_id, now],
     )?;
     Ok(())
+}
+
+/// The sessions of a user; those that ended go when their tokens have expired. Uses
+/// token_families_user_idx.
+pub(super) fn sessions(tx: &Tx<'_>, user_id: UserId) -> Result<Vec<SessionRecord>, DbError> {
+    tx.query_all(
+        "SELECT f.created_at, f.revoked_at,
+                (SELECT MAX(r.issued_at) FROM refresh_tokens r WHERE r.family_id = f.family_id),
+                (SELECT MAX(r.expires_at) FROM refresh_tokens r WHERE r.family_id = f.family_id)
+           FROM token_families f WHERE f.user_id = ?1 LIMIT 1000",
+        params![user_id],
+        |row| {
+            Ok(SessionRecord {
+                created_at: row.get(0)?,
+                ended_at: row.get(1)?,
+                refreshed_at: row.get(2)?,
+                expires_at: row.get(3)?,
+            })
+        },
+    )
 }
 
 pub(super) fn insert_refresh(

@@ -235,6 +235,20 @@ impl From<GalleryError> for ApiError {
                 return Self::new(ErrorCode::InvalidState)
                     .message("作品已过期，无法发布", "The picture is not kept any more");
             }
+            GalleryError::CategoryNotFound => ErrorCode::NotFound,
+            GalleryError::Outdated => return Self::outdated(),
+            GalleryError::CategoryExists => {
+                return Self::new(ErrorCode::InvalidState)
+                    .message("该分类编号已存在", "There is a category of this id already");
+            }
+            GalleryError::CategoryInUse => {
+                return Self::new(ErrorCode::InvalidState)
+                    .message("分类中还有图片，不能删除", "There are pictures in the category");
+            }
+            GalleryError::TooManyCategories => {
+                return Self::new(ErrorCode::InvalidState)
+                    .message("分类数量已达上限", "There are as many categories as there may be");
+            }
             GalleryError::Undecidable(_) => ErrorCode::InvalidState,
             GalleryError::Rejected => ErrorCode::ContentRejected,
             GalleryError::Forbidden => ErrorCode::Forbidden,

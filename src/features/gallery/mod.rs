@@ -19,6 +19,6 @@ mod store;
 
 pub use api::{GalleryApi, GalleryImage};
 pub use model::{
-    Decision, GalleryError, Image, ImageStatus, MarkedImage, Marks, Report, SearchTerms, Verdict,
-    hot_score,
+    CategoryRecord, Decision, GalleryError, Image, ImageStatus, MarkedImage, Marks, Report,
+    SearchTerms, Verdict, hot_score,
 };

@@ -1,9 +1,11 @@
 //! Pictures of the gallery, what may become of them, how they are ranked, what goes wrong.
 
+mod category;
 mod hot;
 mod search;
 mod tags;
 
+pub use category::CategoryRecord;
 pub use hot::hot_score;
 pub(super) use search::SearchQuery;
 pub use search::SearchTerms;
@@ -289,6 +291,17 @@ pub enum GalleryError {
     /// Names the field.
     #[error("`{0}` is not valid")]
     Invalid(&'static str),
+    #[error("there is a category of this id already")]
+    CategoryExists,
+    #[error("there is no such category")]
+    CategoryNotFound,
+    #[error("there are pictures in the category")]
+    CategoryInUse,
+    #[error("there are as many categories as there may be")]
+    TooManyCategories,
+    /// Somebody else changed it since the caller read it.
+    #[error("it was changed meanwhile")]
+    Outdated,
     #[error("the check says no")]
     Rejected,
     #[error("the picture is somebody else's")]

@@ -1,8 +1,10 @@
 //! Publishing, reading and removing pictures; what other features need of them.
 
 mod authors;
+pub mod categories;
 mod check;
 mod checks;
+pub mod desk;
 mod likes;
 mod lists;
 mod publish;

@@ -1,5 +1,6 @@
 //! SQL of the gallery: single pictures here; lists, search, likes and reports in files of their own.
 
+pub(super) mod categories;
 pub(super) mod likes;
 pub(super) mod lists;
 pub(super) mod reports;

@@ -197,6 +197,20 @@ impl From<GenerationError> for ApiError {
                     "The job runs or has ended and cannot be cancelled",
                 );
             }
+            GenerationError::NothingToGiveBack => {
+                return Self::new(ErrorCode::InvalidState)
+                    .message("该任务没有可退还的费用", "There is nothing of this job to give back")
+                    .caused_by(err);
+            }
+            GenerationError::NotRepeatable => {
+                return Self::new(ErrorCode::InvalidState)
+                    .message(
+                        "该任务不能重试：未失败、仍可能延迟送达、已重试过，或原始请求未保留",
+                        "This job cannot be made anew: it has not failed, may still come late, was \
+                         made anew before, or its request is not kept",
+                    )
+                    .caused_by(err);
+            }
             GenerationError::CutShort | GenerationError::PictureGone => ErrorCode::InternalError,
             GenerationError::Unsigned => ErrorCode::Unauthorized,
         };

@@ -20,6 +20,6 @@ mod store;
 
 pub use api::GenerationsApi;
 pub use model::{
-    Booking, DeliveredPicture, Delivery, GenerationError, JobId, Pictures, Quota, Receipt, Status,
-    Tariff,
+    Booking, DeliveredPicture, Delivery, FailureCount, GenerationError, JobFilter, JobId,
+    JobRecord, PictureKeys, Pictures, Quota, Receipt, Status, Tariff,
 };

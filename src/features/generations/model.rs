@@ -2,6 +2,7 @@
 
 mod entitle;
 mod purchase;
+mod record;
 mod scheduler;
 mod wish;
 
@@ -10,6 +11,7 @@ use std::time::Duration;
 
 pub(super) use entitle::{Payment, Usage, payment};
 pub use purchase::{Booking, Pictures, Receipt, Tariff};
+pub use record::{FailureCount, JobFilter, JobRecord, PictureKeys};
 pub(super) use scheduler::{Scheduler, Terms};
 pub(super) use wish::Wish;
 
@@ -111,6 +113,8 @@ pub(super) struct NewJob {
     pub(super) id: JobId,
     pub(super) user: UserId,
     pub(super) wish: Wish,
+    /// The request that makes it.
+    pub(super) request_id: Option<std::sync::Arc<str>>,
     pub(super) now: UnixMillis,
     pub(super) deadline_at: UnixMillis,
 }
@@ -323,6 +327,10 @@ pub enum GenerationError {
     TooManyStreams,
     #[error("a job cannot be cancelled any more once it runs or has ended")]
     NotCancelable,
+    #[error("what the job cost is given back, or it cost nothing")]
+    NothingToGiveBack,
+    #[error("the job cannot be made anew")]
+    NotRepeatable,
     /// The task that stored the job has ended without an answer.
     #[error("the submission was cut short")]
     CutShort,

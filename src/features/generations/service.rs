@@ -1,6 +1,7 @@
 //! Jobs from submission to end.
 
 pub mod accounts;
+pub mod by_hand;
 pub mod charge;
 mod dispatch;
 mod endings;

@@ -1,5 +1,6 @@
 //! SQL of jobs: what changes them here; reading and quota in files of their own.
 
+pub(super) mod browse;
 pub(super) mod history;
 pub(super) mod quota;
 pub(super) mod reads;
@@ -8,6 +9,10 @@ use super::model::{Bill, Claimed, Failure, JobId, LateJob, NewJob, Picture, Rece
 use crate::base::ids::UserId;
 use crate::base::time::UnixMillis;
 use crate::db::prelude::*;
+
+/// What a failed job asked for is kept up to this length, in characters, so that it can be made anew. One
+/// that brought its picture along is longer: pictures are not kept for that.
+const REQUEST_KEPT_MAX: i64 = 16 * 1024;
 
 /// What is waiting, and whose, as a start finds it.
 pub(super) struct Waiting {
@@ -27,8 +32,8 @@ pub(super) fn insert(
         "INSERT INTO generations
            (job_id, user_id, prompt, mode, resolution, aspect_ratio, sample_count, template_id,
             template_title, quota_day, quota_used, points_charged, deadline_at, created_at,
-            updated_at, request)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?14, ?15)",
+            updated_at, request, request_id)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?14, ?15, ?16)",
         params![
             job.id.as_str(),
             job.user,
@@ -44,7 +49,8 @@ pub(super) fn insert(
             paid.points,
             job.deadline_at,
             job.now,
-            request
+            request,
+            job.request_id
         ],
     )
 }
@@ -151,10 +157,11 @@ pub(super) fn fail(
         "UPDATE generations
             SET status = 'FAILED', error_code = ?2, error_message = ?3,
                 late_until = CASE status WHEN 'QUEUED' THEN NULL ELSE ?4 END,
-                next_attempt_at = NULL, completed_at = ?5, updated_at = ?5, request = NULL
+                next_attempt_at = NULL, completed_at = ?5, updated_at = ?5,
+                request = CASE WHEN length(request) <= ?6 THEN request END
           WHERE job_id = ?1 AND status IN ('QUEUED', 'RUNNING', 'RETRYING')
       RETURNING user_id, quota_day, sample_count, quota_used, points_charged, points_refunded",
-        params![job.as_str(), failure.code, failure.message, late_until, now],
+        params![job.as_str(), failure.code, failure.message, late_until, now, REQUEST_KEPT_MAX],
         bill_from_row,
     )
 }
@@ -180,7 +187,7 @@ pub(super) fn succeed_late(
     tx.query_opt(
         "UPDATE generations
             SET status = 'SUCCEEDED', error_code = NULL, error_message = NULL, late_until = NULL,
-                completed_at = ?2, updated_at = ?2
+                completed_at = ?2, updated_at = ?2, request = NULL
           WHERE job_id = ?1 AND status = 'FAILED' AND late_until > ?2
       RETURNING user_id, quota_day, sample_count, quota_used, points_charged, points_refunded",
         params![job.as_str(), now],

@@ -27,6 +27,6 @@ mod store;
 
 pub use api::{OrdersApi, PurchaseApi};
 pub use model::{
-    Asked, Kind, Method, Mismatch, Order, OrderError, OrderId, Paid, Platform, RefundDue, Settled,
-    Settlement, Status,
+    Asked, Kind, Method, Mismatch, Order, OrderError, OrderFilter, OrderId, Paid, PaymentProgress,
+    PlanTerms, Platform, RefundDue, Settled, Settlement, Spent, Status,
 };

@@ -1,11 +1,13 @@
 //! Orders: what they are, what they may become, and the rules that need no database.
 
+mod browse;
 mod channel;
 mod payment;
 mod rhythm;
 
 use std::fmt;
 
+pub use self::browse::{OrderFilter, PaymentProgress, Spent};
 pub(super) use self::channel::{ChannelRefusal, choose};
 pub use self::channel::{Method, Platform};
 pub(super) use self::payment::Confirmed;
@@ -69,7 +71,8 @@ pub enum Kind {
 }
 
 impl Kind {
-    pub(super) const fn as_str(self) -> &'static str {
+    /// As it is stored and sent; never renamed.
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Vip => "VIP",
             Self::Points => "POINTS",
@@ -262,6 +265,8 @@ pub(super) struct NewOrder {
     pub(super) platform: Platform,
     pub(super) payer_openid: String,
     pub(super) prepay_request: Option<String>,
+    /// The request that makes it.
+    pub(super) request_id: Option<std::sync::Arc<str>>,
     pub(super) now: UnixMillis,
     pub(super) expires_at: UnixMillis,
 }

@@ -3,6 +3,7 @@
 //! The functions that take a `Tx` work within the caller's transaction.
 
 mod ask;
+pub mod browse;
 mod end;
 mod pay;
 mod place;

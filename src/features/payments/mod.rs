@@ -17,4 +17,6 @@ pub mod service;
 mod store;
 
 pub use api::{NotifyAnswer, PaymentsApi};
-pub use model::{EventId, EventOutcome, NewEvent, Notified, PaymentError, Source};
+pub use model::{
+    EventId, EventOutcome, EventRecord, EventState, NewEvent, Notified, PaymentError, Source,
+};

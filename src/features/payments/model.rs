@@ -1,5 +1,9 @@
 //! Events: what came in, and what became of it.
 
+mod record;
+
+pub use self::record::{EventRecord, EventState};
+
 use crate::clients::wechat_pay::NotificationError;
 use crate::db::DbError;
 use crate::features::orders::OrderError;

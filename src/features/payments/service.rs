@@ -3,6 +3,7 @@
 pub mod events;
 mod notify;
 mod reconcile;
+pub mod review;
 
 pub use self::events::sweep;
 pub(super) use self::notify::notified;

@@ -1,4 +1,6 @@
-//! The `payment_events` table.
+//! The `payment_events` table; what administrators look at stands in `review`.
+
+pub(super) mod review;
 
 use super::model::{EventId, EventOutcome, NewEvent, Source};
 use crate::base::ids::UserId;

@@ -350,7 +350,16 @@ impl From<PointsError> for ApiError {
                 return Self::new(ErrorCode::InvalidState)
                     .message("兑换码已被使用或已过期", "The code was used or has expired");
             }
-            PointsError::Batch(field) => return Self::invalid_field(field),
+            PointsError::Batch(field) | PointsError::Pack(field) => {
+                return Self::invalid_field(field);
+            }
+            PointsError::PackNotFound => ErrorCode::PackNotFound,
+            PointsError::BatchNotFound => ErrorCode::NotFound,
+            PointsError::PackExists => {
+                return Self::new(ErrorCode::InvalidState)
+                    .message("该积分包编号已存在", "There is a pack of this id already");
+            }
+            PointsError::Outdated => return Self::outdated(),
             // Callers sort these out; reaching a client means a bug of ours.
             PointsError::AlreadyBooked | PointsError::Amount(_) => ErrorCode::InternalError,
         };

@@ -20,5 +20,6 @@ mod store;
 
 pub use api::{InvitesApi, PointsApi};
 pub use model::{
-    Batch, BatchId, BooksReport, Difference, Entry, Pack, PointsError, Reason, TransactionType,
+    Batch, BatchId, BatchRecord, BooksReport, CodeRecord, Difference, Entry, Pack, PackRecord,
+    PointsError, Reason, Totals, Transaction, TransactionType,
 };

@@ -1,13 +1,17 @@
 //! Bookings, check-ins, codes: what they are, and the rules that need no database.
 
+mod batch;
 mod codes;
+mod pack_record;
 
 use std::fmt;
 
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 
+pub use batch::{BatchRecord, CodeRecord};
 pub(super) use codes::{draw_invite_code, draw_redeem_code, normal_code};
+pub use pack_record::PackRecord;
 
 use crate::base::ids::UserId;
 use crate::base::time::UnixMillis;
@@ -27,7 +31,7 @@ pub enum TransactionType {
 }
 
 impl TransactionType {
-    pub(super) const fn as_str(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Earn => "EARN",
             Self::Spend => "SPEND",
@@ -75,7 +79,7 @@ pub enum Reason {
     Proxy,
     /// A call through the proxy that failed. Reference: our id of the call.
     ProxyRefund,
-    /// By hand. Reference: the entry of the audit log.
+    /// By hand. Reference: who did it, and the name of his request.
     Admin,
 }
 
@@ -121,27 +125,27 @@ pub(super) fn check_amount(amount: i64) -> Result<(), PointsError> {
 
 /// A row of the ledger.
 #[derive(Clone, Debug)]
-pub(super) struct Transaction {
-    pub(super) id: i64,
-    pub(super) kind: TransactionType,
-    pub(super) amount: i64,
-    pub(super) description: String,
-    pub(super) balance_after: i64,
-    pub(super) reason: String,
-    pub(super) reference: Option<String>,
-    pub(super) created_at: UnixMillis,
+pub struct Transaction {
+    pub id: i64,
+    pub kind: TransactionType,
+    pub amount: i64,
+    pub description: String,
+    pub balance_after: i64,
+    pub reason: String,
+    pub reference: Option<String>,
+    pub created_at: UnixMillis,
 }
 
 /// What a user has, and what his ledger comes to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Totals {
-    pub(super) balance: i64,
-    pub(super) earned: i64,
-    pub(super) spent: i64,
-    pub(super) refunded: i64,
-    pub(super) earn_count: i64,
-    pub(super) spend_count: i64,
-    pub(super) refund_count: i64,
+pub struct Totals {
+    pub balance: i64,
+    pub earned: i64,
+    pub spent: i64,
+    pub refunded: i64,
+    pub earn_count: i64,
+    pub spend_count: i64,
+    pub refund_count: i64,
 }
 
 impl Totals {
@@ -313,6 +317,18 @@ pub enum PointsError {
     CodeNotFound,
     #[error("the code was used or has expired")]
     CodeSpent,
+    /// A pack is refused: the name of the wrong field.
+    #[error("the pack's {0} is out of range")]
+    Pack(&'static str),
+    #[error("there is a pack of this id already")]
+    PackExists,
+    #[error("there is no such pack")]
+    PackNotFound,
+    #[error("there is no such batch of codes")]
+    BatchNotFound,
+    /// Somebody else changed it since the caller read it.
+    #[error("it was changed meanwhile")]
+    Outdated,
     /// A batch is refused: the name of the wrong field.
     #[error("the batch's {0} is out of range")]
     Batch(&'static str),

@@ -4,8 +4,11 @@
 //! calls [`changed`] for each user whose balance moved.
 
 pub mod books;
+pub mod by_hand;
 pub mod check_in;
+pub mod codes;
 pub mod invites;
+pub mod packs;
 pub mod redeem;
 
 use super::model::{

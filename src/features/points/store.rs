@@ -21,6 +21,32 @@ pub(super) fn is_booked(tx: &Tx<'_>, entry: &Entry) -> Result<bool, DbError> {
     Ok(found.is_some())
 }
 
+/// What was booked under a reason and reference, if something was.
+pub(super) fn booked(tx: &Tx<'_>, entry: &Entry) -> Result<Option<Booked>, DbError> {
+    tx.query_opt(
+        "SELECT user_id, type, amount, balance_after FROM points_transactions
+          WHERE reason = ?1 AND reference = ?2",
+        params![entry.reason.as_str(), entry.reference],
+        |row| {
+            let kind: String = row.get(1)?;
+            Ok(Booked {
+                user: row.get(0)?,
+                kind: TransactionType::from_stored(&kind),
+                amount: row.get(2)?,
+                balance_after: row.get(3)?,
+            })
+        },
+    )
+}
+
+/// A row of the ledger, whosever.
+pub(super) struct Booked {
+    pub(super) user: UserId,
+    pub(super) kind: TransactionType,
+    pub(super) amount: i64,
+    pub(super) balance_after: i64,
+}
+
 /// Adds to a balance; the balance after it, or `None` when there is no such user.
 pub(super) fn add(
     tx: &Tx<'_>,

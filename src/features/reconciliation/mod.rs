@@ -16,6 +16,6 @@ pub mod service;
 mod store;
 
 pub use model::{
-    Channel, Difference, DifferenceId, DifferenceKind, DifferenceState, Finding, MoneyReport,
-    ReconciliationError, Repair, Run,
+    Channel, ComparedDay, Difference, DifferenceId, DifferenceKind, DifferenceState, Earned,
+    Finding, MoneyReport, ReconciliationError, Repair, Run,
 };

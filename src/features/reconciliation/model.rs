@@ -1,15 +1,17 @@
 //! Bills against orders and refunds: what may differ, and what is compared when.
 
 mod compare;
+mod report;
 
 use std::fmt;
 
 use jiff::ToSpan as _;
 use jiff::civil::Date;
 use jiff::tz::{self, TimeZone};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 pub(super) use self::compare::{OurPayment, OurRefund, Ours, compare};
+pub use self::report::{ComparedDay, Earned};
 
 use crate::base::time::UnixMillis;
 use crate::clients::wechat_pay::PayError;
@@ -169,7 +171,7 @@ pub enum Repair {
 }
 
 /// Something in our own books of money that is wrong.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {
     /// What should hold and does not.
     pub rule: String,

@@ -2,6 +2,7 @@
 
 pub mod money;
 mod repair;
+mod report;
 mod virtual_payment;
 mod wechat_pay;
 
@@ -12,6 +13,7 @@ use jiff::civil::Date;
 use serde_json::json;
 
 pub use self::repair::repair;
+pub use self::report::{days, report};
 
 use super::model::{
     Channel, Difference, DifferenceId, DifferenceState, Found, ReconciliationError, Run, days_due,
@@ -138,6 +140,8 @@ struct Compared {
     found: Vec<Found>,
     /// The refunds of ours that it lists.
     billed: Vec<RefundId>,
+    /// What WeChat keeps of it, in fen, if it says.
+    fee: Option<i64>,
 }
 
 fn note(
@@ -166,7 +170,7 @@ fn note(
     let count = |len: usize| i64::try_from(len).unwrap_or(i64::MAX);
     let (listed, differing) = (count(compared.listed), count(compared.found.len()));
     let run = Run { channel, day, listed, differing };
-    store::compared(tx, &run, now)?;
+    store::compared(tx, &run, compared.fee, now)?;
     Ok(run)
 }
 

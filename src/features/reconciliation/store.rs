@@ -2,6 +2,7 @@
 
 pub(super) mod money;
 pub(super) mod ours;
+pub(super) mod report;
 
 use super::model::{
     Channel, Difference, DifferenceId, DifferenceKind, DifferenceState, Found, Run,
@@ -24,13 +25,18 @@ pub(super) fn compared_days(
 }
 
 /// Notes that a day was compared.
-pub(super) fn compared(tx: &Tx<'_>, run: &Run, now: UnixMillis) -> Result<(), DbError> {
+pub(super) fn compared(
+    tx: &Tx<'_>,
+    run: &Run,
+    fee: Option<i64>,
+    now: UnixMillis,
+) -> Result<(), DbError> {
     tx.execute(
-        "INSERT INTO bill_runs (channel, day, tried_at, compared_at, listed, differing)
-         VALUES (?1, ?2, ?5, ?5, ?3, ?4)
+        "INSERT INTO bill_runs (channel, day, tried_at, compared_at, listed, differing, fee)
+         VALUES (?1, ?2, ?5, ?5, ?3, ?4, ?6)
          ON CONFLICT (channel, day) DO UPDATE SET
-           tried_at = ?5, compared_at = ?5, listed = ?3, differing = ?4, problem = NULL",
-        params![run.channel.as_str(), run.day.to_string(), run.listed, run.differing, now],
+           tried_at = ?5, compared_at = ?5, listed = ?3, differing = ?4, problem = NULL, fee = ?6",
+        params![run.channel.as_str(), run.day.to_string(), run.listed, run.differing, now, fee],
     )?;
     Ok(())
 }

@@ -30,6 +30,6 @@ mod store;
 
 pub use api::RefundsApi;
 pub use model::{
-    IfSpent, Origin, Refund, RefundAmount, RefundError, RefundId, RefundStatus, RefundWish,
-    ToldRefund, ToldState, UnusedValue,
+    IfSpent, Origin, Refund, RefundAmount, RefundError, RefundFilter, RefundId, RefundStatus,
+    RefundWish, ToldRefund, ToldState, UnusedValue,
 };

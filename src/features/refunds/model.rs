@@ -78,7 +78,8 @@ pub enum RefundStatus {
 }
 
 impl RefundStatus {
-    const ALL: [Self; 4] = [Self::Told, Self::Refunding, Self::Refunded, Self::Failed];
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Told, Self::Refunding, Self::Refunded, Self::Failed];
 
     /// As it is stored; never renamed.
     pub const fn as_str(self) -> &'static str {
@@ -96,6 +97,15 @@ impl RefundStatus {
     }
 }
 
+/// Which refunds a list of all shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RefundFilter {
+    All,
+    Of(RefundStatus),
+    /// Something is wrong with it, and it has not gone back.
+    WithProblem,
+}
+
 /// Why there is a refund.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
@@ -108,7 +118,8 @@ pub enum Origin {
 }
 
 impl Origin {
-    pub(super) const fn as_str(self) -> &'static str {
+    /// As it is stored; never renamed.
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Asked => "asked",
             Self::Due => "due",

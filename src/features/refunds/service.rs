@@ -1,6 +1,7 @@
 //! Giving money back, booking what went back without us, and what later features need of refunds.
 
 mod book;
+pub mod browse;
 mod look;
 mod request;
 mod told;

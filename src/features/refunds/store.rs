@@ -1,4 +1,6 @@
-//! The `refunds` table, and what refunds read of points.
+//! The `refunds` table, and what refunds read of points; lists over all stand in `browse`.
+
+pub(super) mod browse;
 
 use super::model::{Earlier, NewRefund, Origin, Refund, RefundId, RefundStatus};
 use crate::base::ids::UserId;

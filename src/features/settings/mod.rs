@@ -16,9 +16,9 @@ pub mod service;
 mod store;
 
 pub use model::{
-    AlertHook, Alerts, ChannelRule, Channels, Checker, Economy, Entitlement, Entitlements, Gallery,
-    Invite, InviteEvent, Jobs, Label, Membership, MessageField, MessageState, MessageTemplate,
-    Messages, Mode, Moderation, MonthlyPoints, PaymentRules, PlatformChannels, PriceTable,
-    Resolution, ResolutionPrices, Retry, Section, Settings, SettingsChange, SettingsError,
-    WhenUnavailable,
+    AlertHook, Alerts, Announcement, AnnouncementLevel, ChannelRule, Channels, Checker, Economy,
+    Entitlement, Entitlements, Field, FieldKind, Gallery, Invite, InviteEvent, Jobs, Label,
+    Membership, MessageField, MessageState, MessageTemplate, Messages, Mode, Moderation,
+    MonthlyPoints, PaymentRules, PlatformChannels, PriceTable, Resolution, ResolutionPrices, Retry,
+    Section, Settings, SettingsChange, SettingsError, WhenUnavailable, describe, section_version,
 };

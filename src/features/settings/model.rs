@@ -1,6 +1,8 @@
 //! All settings together, their sections, and how a section is changed.
 
 mod alerts;
+mod announcement;
+mod describe;
 mod economy;
 mod entitlements;
 mod gallery;
@@ -16,6 +18,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use alerts::{Alerts, Hook as AlertHook};
+pub use announcement::{Announcement, AnnouncementLevel};
+pub use describe::{Field, FieldKind, describe};
 pub use economy::{Economy, Invite, InviteEvent, Mode, PriceTable, Resolution, ResolutionPrices};
 pub use entitlements::{Entitlement, Entitlements};
 pub use gallery::Gallery;
@@ -26,6 +30,7 @@ pub use messages::{MessageField, MessageState, MessageTemplate, Messages};
 pub use moderation::{Checker, Moderation, WhenUnavailable};
 pub use payment::{ChannelRule, Channels, PaymentRules, PlatformChannels};
 
+use crate::base::content_version::content_version;
 use crate::db::DbError;
 
 /// All settings.
@@ -40,6 +45,7 @@ pub struct Settings {
     pub gallery: Gallery,
     pub moderation: Moderation,
     pub messages: Messages,
+    pub announcement: Announcement,
     pub alerts: Alerts,
 }
 
@@ -55,6 +61,7 @@ pub enum Section {
     Gallery,
     Moderation,
     Messages,
+    Announcement,
     Alerts,
 }
 
@@ -72,6 +79,9 @@ pub enum SettingsError {
     /// Names the field with its path inside the section, and says what is wrong.
     #[error("{field}: {problem}")]
     Invalid { field: String, problem: String },
+    /// Somebody else changed the section since the caller read it.
+    #[error("the section was changed meanwhile")]
+    Outdated,
     #[error(transparent)]
     Db(#[from] DbError),
 }
@@ -94,6 +104,7 @@ impl Section {
         Self::Gallery,
         Self::Moderation,
         Self::Messages,
+        Self::Announcement,
         Self::Alerts,
     ];
 
@@ -109,6 +120,7 @@ impl Section {
             Self::Gallery => "gallery",
             Self::Moderation => "moderation",
             Self::Messages => "messages",
+            Self::Announcement => "announcement",
             Self::Alerts => "alerts",
         }
     }
@@ -117,6 +129,11 @@ impl Section {
     pub fn by_key(key: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|section| section.key() == key)
     }
+}
+
+/// Names a section as it is.
+pub fn section_version(section: &Value) -> String {
+    content_version(&section.to_string())
 }
 
 /// A section knows what is wrong with it.
@@ -146,6 +163,7 @@ impl Settings {
             Section::Gallery => to_json(&self.gallery),
             Section::Moderation => to_json(&self.moderation),
             Section::Messages => to_json(&self.messages),
+            Section::Announcement => to_json(&self.announcement),
             Section::Alerts => to_json(&self.alerts),
         }
     }
@@ -193,6 +211,7 @@ impl Settings {
             Section::Gallery => self.gallery = checked(value)?,
             Section::Moderation => self.moderation = checked(value)?,
             Section::Messages => self.messages = checked(value)?,
+            Section::Announcement => self.announcement = checked(value)?,
             Section::Alerts => self.alerts = checked(value)?,
         }
         Ok(())

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use parking_lot::{Mutex, RwLock};
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::model::{Section, Settings, SettingsChange, SettingsError};
+use super::model::{Section, Settings, SettingsChange, SettingsError, section_version};
 use super::store;
 use crate::app::App;
+use crate::base::time::UnixMillis;
 use crate::db::{DbError, Tx};
+use crate::features::audit::{self, Actor, AuditEntry};
 
 /// The settings in force. Defaults until [`load`].
 #[derive(Default)]
@@ -73,6 +75,69 @@ pub async fn change(
         .await?;
     load(app)?;
     Ok(done)
+}
+
+/// A change that an administrator wants.
+#[derive(Clone, Debug)]
+pub struct SettingsWish {
+    pub section: Section,
+    /// The members that change, as [`change`] takes them.
+    pub change: Value,
+    /// The [`section_version`] that he saw.
+    pub version: String,
+    /// Only says what would change.
+    pub is_dry_run: bool,
+    pub actor: Actor,
+    pub reason: Option<String>,
+}
+
+/// The same as [`change`] by an administrator, with the entry in the audit log that tells of it.
+///
+/// # Errors
+/// `Invalid` naming the field, `Outdated` when the section is another than he saw; nothing has changed
+/// then. What the database fails with.
+pub async fn change_as(app: &App, wish: SettingsWish) -> Result<SettingsChange, SettingsError> {
+    let now = app.clock.now();
+    let checks = app.states.get::<InForce>().checks.read().clone();
+    let SettingsWish { section, change, version, is_dry_run, actor, reason } = wish;
+    let decide = move |tx: &Tx<'_>| -> Result<SettingsChange, SettingsError> {
+        let mut settings = stored(tx)?;
+        if section_version(&settings.section(section)) != version {
+            return Err(SettingsError::Outdated);
+        }
+        let done = settings.change(section, &change)?;
+        checks.iter().try_for_each(|check| check(section, &settings))?;
+        Ok(done)
+    };
+    if is_dry_run {
+        return app.db.read_inline("settings.try_change", decide);
+    }
+    let done = app
+        .db
+        .write("settings.change_as", move |tx| {
+            let done = decide(tx)?;
+            store::put(tx, section, &done.after.to_string(), &actor.to_string(), now)?;
+            let entry = AuditEntry {
+                actor,
+                action: "settings.changed",
+                object: format!("settings:{}", section.key()),
+                before: done.before.clone(),
+                after: json!({ "section": done.after, "reason": reason }),
+            };
+            audit::service::record(tx, &entry, now)?;
+            Ok::<_, SettingsError>(done)
+        })
+        .await?;
+    load(app)?;
+    Ok(done)
+}
+
+/// When a section was last changed, and by whom; `None` where the defaults hold.
+///
+/// # Errors
+/// What the database fails with.
+pub fn last_change(app: &App, section: Section) -> Result<Option<(UnixMillis, String)>, DbError> {
+    app.db.read_inline("settings.last_change", |tx| store::last_change(tx, section))
 }
 
 /// What is stored, over the defaults.

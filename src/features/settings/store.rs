@@ -32,3 +32,15 @@ pub(super) fn put(
     )?;
     Ok(())
 }
+
+/// When a section was last changed, and by whom.
+pub(super) fn last_change(
+    tx: &Tx<'_>,
+    section: Section,
+) -> Result<Option<(UnixMillis, String)>, DbError> {
+    tx.query_opt(
+        "SELECT updated_at, updated_by FROM settings WHERE key = ?1",
+        params![section.key()],
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )
+}

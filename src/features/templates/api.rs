@@ -176,7 +176,11 @@ impl From<TemplateError> for ApiError {
             TemplateError::Db(err) => return err.into(),
             TemplateError::Invalid(field) => return Self::invalid_field(&field),
             TemplateError::NotFound => ErrorCode::TemplateNotFound,
-            TemplateError::Exists => ErrorCode::InvalidState,
+            TemplateError::Outdated => return Self::outdated(),
+            TemplateError::Exists => {
+                return Self::new(ErrorCode::InvalidState)
+                    .message("该模板编号已存在", "There is a template of this id already");
+            }
             TemplateError::TooMany | TemplateError::Json(_) => ErrorCode::InvalidRequest,
             TemplateError::Busy(PoolError::Overloaded) => ErrorCode::ServiceOverload,
             TemplateError::Busy(PoolError::Broken) | TemplateError::Painting => {

@@ -4,6 +4,7 @@ mod cover;
 
 use serde::{Deserialize, Serialize};
 
+use crate::base::content_version::content_version;
 use crate::base::cpu_pool::PoolError;
 use crate::db::DbError;
 
@@ -49,7 +50,7 @@ impl Template {
     }
 
     /// The same without what only the server knows.
-    pub(super) fn into_draft(self) -> TemplateDraft {
+    pub fn into_draft(self) -> TemplateDraft {
         TemplateDraft {
             id: self.id,
             title: self.title,
@@ -89,6 +90,12 @@ pub struct TemplateDraft {
 }
 
 impl TemplateDraft {
+    /// Names the template as it is.
+    pub fn version(&self) -> String {
+        // Texts and flags always serialise.
+        content_version(&serde_json::to_string(self).unwrap_or_default())
+    }
+
     /// Trimmed and checked.
     ///
     /// # Errors
@@ -233,6 +240,9 @@ impl Filter {
 pub enum TemplateError {
     #[error("there is no such template")]
     NotFound,
+    /// Somebody else changed it since the caller read it.
+    #[error("the template was changed meanwhile")]
+    Outdated,
     /// Another one has the id.
     #[error("there is a template of this id already")]
     Exists,

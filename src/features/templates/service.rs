@@ -102,11 +102,19 @@ pub(super) async fn list(
     Ok(all.iter().filter(|template| filter.shows(template)).cloned().collect())
 }
 
+/// All templates in their order, as administrators keep them.
+///
+/// # Errors
+/// What the database fails with.
+pub async fn all(app: &App) -> Result<Vec<Template>, DbError> {
+    app.db.read("templates.all", store::all).await
+}
+
 /// All ways to make a picture.
 ///
 /// # Errors
 /// What the database fails with.
-pub(super) fn params(app: &App) -> Result<Vec<Param>, TemplateError> {
+pub fn params(app: &App) -> Result<Vec<Param>, TemplateError> {
     Ok(app.db.read_inline("templates.params", store::params)?)
 }
 

@@ -38,6 +38,16 @@ impl From<VipLevel> for ShownLevel {
     }
 }
 
+impl From<ShownLevel> for VipLevel {
+    fn from(level: ShownLevel) -> Self {
+        match level {
+            ShownLevel::Normal => Self::Normal,
+            ShownLevel::Vip => Self::Vip,
+            ShownLevel::Svip => Self::Svip,
+        }
+    }
+}
+
 /// A user, as he himself sees it.
 #[derive(Clone, Debug, Object, Serialize)]
 #[oai(rename_all = "camelCase")]

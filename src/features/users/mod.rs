@@ -14,7 +14,8 @@ mod store;
 
 pub(crate) use api::{NAMELESS, profile};
 pub use api::{ShownLevel, User, UsersApi};
+pub(crate) use model::masked_phone;
 pub use model::{
-    Arrival, Former, NewUserProfile, ProfileChange, SessionKey, Standing, StoredUser, UserError,
-    VipLevel,
+    AccountState, Arrival, Former, NewUserProfile, ProfileChange, SessionKey, Standing, StoredUser,
+    UserError, UserFilter, UserRecord, VipLevel,
 };

@@ -1,5 +1,10 @@
 //! What a user is.
 
+mod browse;
+
+pub(super) use self::browse::Search;
+pub use self::browse::{AccountState, UserFilter, UserRecord};
+
 use crate::base::ids::UserId;
 use crate::base::secret::Secret;
 use crate::base::time::UnixMillis;
@@ -160,7 +165,7 @@ fn avatar_url(text: &str) -> Result<Option<String>, UserError> {
 }
 
 /// `138****1234`: what others may see of a phone number.
-pub(super) fn masked_phone(phone: &str) -> String {
+pub(crate) fn masked_phone(phone: &str) -> String {
     let digits: Vec<char> = phone.chars().collect();
     match digits.len() {
         0..=4 => "*".repeat(digits.len()),

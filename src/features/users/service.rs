@@ -1,5 +1,7 @@
 //! Finding, making and changing users.
 
+pub mod browse;
+
 use super::model::{Arrival, Former, ProfileChange, SessionKey, Standing, StoredUser, UserError};
 use super::store;
 use crate::app::keys::{KeyError, OpenidMark};

@@ -1,5 +1,6 @@
-//! The `users` table; who had an account before stands in `former`.
+//! The `users` table; who had an account before stands in `former`, lists over all in `browse`.
 
+pub(super) mod browse;
 pub(super) mod former;
 
 use super::model::{Arrival, ProfileChange, Standing, StoredUser, VipLevel};
@@ -176,14 +177,18 @@ fn from_row(row: &Row<'_>) -> Result<StoredUser, DbError> {
         nick_name: row.get(3)?,
         avatar_url: row.get(4)?,
         phone: row.get(5)?,
-        // The table's CHECK admits no other text.
-        vip_level: match level.as_str() {
-            "VIP" => VipLevel::Vip,
-            "SVIP" => VipLevel::Svip,
-            _ => VipLevel::Normal,
-        },
+        vip_level: level_of(&level),
         vip_expire_at: row.get(7)?,
         points_balance: row.get(8)?,
         created_at: row.get(9)?,
     })
+}
+
+/// The table's CHECK admits no other text.
+fn level_of(text: &str) -> VipLevel {
+    match text {
+        "VIP" => VipLevel::Vip,
+        "SVIP" => VipLevel::Svip,
+        _ => VipLevel::Normal,
+    }
 }

@@ -201,6 +201,7 @@ impl From<VipError> for ApiError {
                 return Self::new(ErrorCode::InvalidState)
                     .message("该套餐编号已存在", "There is a plan of this id already");
             }
+            VipError::Outdated => return Self::outdated(),
             VipError::LowerLevel { running, until } => {
                 let (level, until) = (words::name(running), until.shanghai_date());
                 return Self::new(ErrorCode::InvalidState).message(

@@ -60,7 +60,7 @@ pub(super) fn level_of(text: &str) -> VipLevel {
 pub enum GrantSource {
     /// A paid order: its `order_id`.
     Order(String),
-    /// By hand: the entry of the audit log.
+    /// By hand: who did it, and the name of his request.
     Admin(String),
     /// A redeem code.
     Code(String),
@@ -233,6 +233,9 @@ pub enum VipError {
     PlanNotFound,
     #[error("there is a plan of this id already")]
     PlanExists,
+    /// Somebody else changed it since the caller read it.
+    #[error("the plan was changed meanwhile")]
+    Outdated,
     /// A higher level runs: the lower one cannot be bought.
     #[error("{running:?} runs until {until}: a lower level cannot be bought")]
     LowerLevel { running: VipLevel, until: UnixMillis },

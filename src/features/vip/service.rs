@@ -3,6 +3,7 @@
 //! The functions that take a `Tx` work within the caller's transaction. After its commit the caller
 //! calls [`changed`] for each user whose membership moved.
 
+pub mod by_hand;
 pub mod monthly;
 pub mod plans;
 pub mod reminders;
@@ -190,16 +191,21 @@ fn take_back(
     days: RevokeDays,
     now: UnixMillis,
 ) -> Result<Membership, VipError> {
-    let left = grant.duration_ms.saturating_sub(grant.revoked_ms);
-    let ms = match days {
-        RevokeDays::All => left,
-        RevokeDays::Days(days) if days < 0 => return Err(VipError::Invalid("days")),
-        RevokeDays::Days(days) => days.saturating_mul(DAY_MS).min(left),
-    };
+    let ms = ms_to_take(grant, days)?;
     if ms > 0 {
         store::take_back(tx, grant.id, ms, now)?;
     }
     refold(tx, grant.user, now)
+}
+
+/// What is taken of a grant: never more than is left of it.
+fn ms_to_take(grant: &StoredGrant, days: RevokeDays) -> Result<i64, VipError> {
+    let left = grant.duration_ms.saturating_sub(grant.revoked_ms);
+    match days {
+        RevokeDays::All => Ok(left),
+        RevokeDays::Days(days) if days < 0 => Err(VipError::Invalid("days")),
+        RevokeDays::Days(days) => Ok(days.saturating_mul(DAY_MS).min(left)),
+    }
 }
 
 /// Adds the user's grants up again and notes the result with him.

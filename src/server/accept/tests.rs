@@ -75,6 +75,7 @@ fn start(settings: AcceptSettings) -> Server {
             body_limit: 1024,
             body_limits: Vec::new(),
             body_timeout: SHORT,
+            hsts: None,
         },
     );
     let listener = bind("127.0.0.1:0".parse().unwrap()).unwrap();

@@ -18,6 +18,7 @@ const ALLOWED: [(&str, &[&str]); 13] = [
             "http",
             "app",
             "config",
+            "clients::acme",
             "clients::call_stats",
             "clients::image_api",
             "db",

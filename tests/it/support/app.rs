@@ -9,6 +9,7 @@ use dream_bff::app::App;
 use dream_bff::base::clock::{Clock, TestClock};
 use dream_bff::base::rng::Rng;
 use dream_bff::base::time::UnixMillis;
+use dream_bff::config::Config;
 use dream_bff::sandbox::{Sandbox, SandboxSettings};
 use dream_bff::{features, jobs, server};
 use parking_lot::{Mutex, RwLock};
@@ -101,6 +102,11 @@ impl TestApp {
         *self.work.lock() = work;
         *self.server.write() = server;
         *app = new;
+    }
+
+    /// What it is set to.
+    pub(crate) fn config(&self) -> Config {
+        self.settings.lock().config()
     }
 
     /// What is inside, for what no request shows.

@@ -1,5 +1,6 @@
 //! The real binary.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::Path;
@@ -74,6 +75,15 @@ impl Process {
         Self::spawn(command)
     }
 
+    /// What a server in `folder` is started with, by the names of the variables.
+    pub(crate) fn environment(
+        folder: &Path,
+        sandbox: &Sandbox,
+        changes: &[(&str, &str)],
+    ) -> BTreeMap<String, String> {
+        settings(folder, sandbox, changes).0
+    }
+
     /// Starts `command` on a free port and waits until it listens.
     pub(crate) async fn listening(command: Command) -> Self {
         let mut started = Self::spawn(command);
@@ -113,6 +123,16 @@ impl Process {
             true
         })
         .await;
+    }
+
+    /// What a server is started with, with the keys as files in `folder`: for one that something else
+    /// starts.
+    pub(crate) fn environment(
+        folder: &Path,
+        sandbox: &Sandbox,
+        changes: &[(&str, &str)],
+    ) -> Vec<(String, String)> {
+        settings(folder, sandbox, changes).0.into_iter().collect()
     }
 
     /// What is inside a server in `folder`, opened in this process while no other runs on it: for
@@ -161,6 +181,11 @@ impl Process {
         self.child.wait().unwrap();
     }
 
+    /// Where it says that it listens in a line of this message, once it does.
+    pub(crate) fn listens_elsewhere(&self, message: &str) -> Option<SocketAddr> {
+        self.log().lines().find_map(|line| address_in(line, message))
+    }
+
     /// Whether it has ended.
     pub(crate) fn has_ended(&mut self) -> bool {
         self.child.try_wait().unwrap().is_some()
@@ -199,8 +224,12 @@ impl Drop for Process {
 }
 
 fn listening_at(line: &str) -> Option<SocketAddr> {
+    address_in(line, "listening")
+}
+
+fn address_in(line: &str, message: &str) -> Option<SocketAddr> {
     let line: Value = serde_json::from_str(line).ok()?;
-    if line["message"] != "listening" {
+    if line["message"] != message {
         return None;
     }
     line["address"].as_str()?.parse().ok()

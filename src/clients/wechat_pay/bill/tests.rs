@@ -226,7 +226,8 @@ async fn a_bill_is_fetched_from_where_we_call_and_compared_with_its_hash() {
         let (pay, _) = client(settings(&server.base));
         let bill = pay.trade_bill(day(), BillKind::All).await.unwrap();
         assert_eq!((bill.day, bill.rows), (day(), vec![one_row()]));
-        assert_eq!(bill.summary, Some(BillSummary { count: 1, total_fen: 1990, refund_fen: 0 }));
+        let sums = bill.summary.unwrap();
+        assert_eq!((sums.count, sums.total_fen, sums.refund_fen), (1, 1990, 0));
         let seen = server.seen();
         let targets: Vec<&str> = seen.iter().map(|seen| seen.target.as_str()).collect();
         assert_eq!(
@@ -279,4 +280,12 @@ fn a_bomb_does_not_go_off() {
         packer.write_all(&zeros).unwrap();
     }
     assert_eq!(unpacked(packer.finish().unwrap()), Err("the bill is too large"));
+}
+
+#[test]
+fn fees_are_finer_than_fen_and_rounded() {
+    let of = |yuan: &str| fine_fen(yuan);
+    assert_eq!([of("0.12345"), of("0.12500"), of("-0.12500")], [Some(12), Some(13), Some(-13)]);
+    assert_eq!([of("12"), of("0.1"), of("1.00000")], [Some(1200), Some(10), Some(100)]);
+    assert_eq!([of(""), of("0.12x"), of("0.1字"), of("a.00")], [None; 4]);
 }

@@ -14,10 +14,10 @@ use crate::http::file_body;
 
 /// The whole of a file of JSON, to be saved under a name.
 #[derive(Debug)]
-pub(super) struct JsonDownload {
-    pub(super) file: File,
-    pub(super) bytes: u64,
-    pub(super) name: &'static str,
+pub struct JsonDownload {
+    pub file: File,
+    pub bytes: u64,
+    pub name: &'static str,
 }
 
 impl IntoResponse for JsonDownload {

@@ -62,7 +62,7 @@ pub async fn ban(
 ///
 /// # Errors
 /// `NotFound` for nobody and for a deleted one; what the database fails with.
-pub async fn unban(app: &App, user: UserId, by: Actor) -> Result<(), AccountError> {
+pub async fn unban(app: &App, user: UserId, by: Actor, reason: String) -> Result<(), AccountError> {
     let now = app.clock.now();
     app.db
         .write("account.unban", move |tx| {
@@ -78,7 +78,7 @@ pub async fn unban(app: &App, user: UserId, by: Actor) -> Result<(), AccountErro
                 action: "user.unbanned",
                 object: format!("user:{user}"),
                 before: json!({ "bannedAt": since }),
-                after: json!({ "bannedAt": null, "imagesShown": shown }),
+                after: json!({ "bannedAt": null, "reason": reason, "imagesShown": shown }),
             };
             audit::service::record(tx, &entry, now)?;
             Ok::<_, AccountError>(())

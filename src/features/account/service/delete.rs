@@ -22,12 +22,17 @@ use crate::features::{
 ///
 /// # Errors
 /// As [`begin_deletion`].
-pub async fn delete(app: &Arc<App>, user: UserId, by: Actor) -> Result<(), AccountError> {
+pub async fn delete(
+    app: &Arc<App>,
+    user: UserId,
+    by: Actor,
+    reason: Option<String>,
+) -> Result<(), AccountError> {
     // Goes to its end when the client has left.
     let task = {
         let app = Arc::clone(app);
         tokio::spawn(async move {
-            begin_deletion(&app, user, by).await?;
+            begin_deletion(&app, user, by, reason).await?;
             finish_soon(&app, user).await
         })
     };
@@ -39,7 +44,12 @@ pub async fn delete(app: &Arc<App>, user: UserId, by: Actor) -> Result<(), Accou
 ///
 /// # Errors
 /// `NotFound`; what the database fails with, and nothing has changed then.
-pub async fn begin_deletion(app: &App, user: UserId, by: Actor) -> Result<(), AccountError> {
+pub async fn begin_deletion(
+    app: &App,
+    user: UserId,
+    by: Actor,
+    reason: Option<String>,
+) -> Result<(), AccountError> {
     let now = app.clock.now();
     let found = app.db.read_inline("account.owner", |tx| users::service::find(tx, user))?;
     // An openid never changes while there is one.
@@ -60,7 +70,7 @@ pub async fn begin_deletion(app: &App, user: UserId, by: Actor) -> Result<(), Ac
                 action: "user.deleted",
                 object: format!("user:{user}"),
                 before: json!({ "deletedAt": null }),
-                after: json!({ "deletedAt": now.rfc3339() }),
+                after: json!({ "deletedAt": now.rfc3339(), "reason": reason }),
             };
             audit::service::record(tx, &entry, now)?;
             Ok(())

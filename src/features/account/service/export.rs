@@ -10,12 +10,14 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
+use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
 use crate::app::App;
 use crate::base::ids::UserId;
 use crate::features::account::model::{AccountError, Export};
 use crate::features::account::store;
+use crate::features::audit::{self, Actor, AuditEntry};
 
 /// Exports that are written at once: each takes one of the few long reads.
 const AT_ONCE: usize = 2;
@@ -57,6 +59,24 @@ pub(in crate::features::account) async fn export(
             Ok(Export { file, bytes })
         })
         .await
+}
+
+/// The same for an administrator, with the entry in the audit log that tells of it.
+///
+/// # Errors
+/// As for the user himself.
+pub async fn export_as(app: &App, user: UserId, actor: Actor) -> Result<Export, AccountError> {
+    let made = export(app, user).await?;
+    let now = app.clock.now();
+    let entry = AuditEntry {
+        actor,
+        action: "user.exported",
+        object: format!("user:{user}"),
+        before: Value::Null,
+        after: json!({ "bytes": made.bytes }),
+    };
+    app.db.write("account.note_export", move |tx| audit::service::record(tx, &entry, now)).await?;
+    Ok(made)
 }
 
 /// A file that nobody else can open and that no crash leaves behind.

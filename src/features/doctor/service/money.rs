@@ -3,8 +3,8 @@
 use super::Patient;
 use super::data::unusable;
 use crate::features::doctor::model::Finding;
-use crate::features::points::service::books::look_at_books;
-use crate::features::reconciliation::service::money::look_at_money;
+use crate::features::points::service::books;
+use crate::features::reconciliation::service::money as orders;
 use crate::features::vitals;
 
 /// A notification that is processed takes milliseconds.
@@ -15,7 +15,7 @@ pub(super) async fn points(patient: &Patient) -> Finding {
     if let Some(finding) = unusable(patient, CHECK) {
         return finding;
     }
-    match look_at_books(&patient.app.db).await {
+    match books::examine(&patient.app.db).await {
         Ok(report) if report.is_balanced() => {
             Finding::pass(CHECK, format!("the balances of all {} users are right", report.users))
         }
@@ -33,7 +33,7 @@ pub(super) async fn money(patient: &Patient) -> Finding {
     if let Some(finding) = unusable(patient, CHECK) {
         return finding;
     }
-    match look_at_money(&patient.app.db).await {
+    match orders::examine(&patient.app.db).await {
         Ok(report) if report.is_balanced() => Finding::pass(
             CHECK,
             format!("all {} paid orders have what they paid for", report.orders),

@@ -248,7 +248,7 @@ pub(super) async fn certificate(patient: &Patient) -> Finding {
 
 pub(super) async fn image_apis(patient: &Patient) -> Finding {
     const CHECK: &str = "image_apis";
-    let all = patient.app.upstreams.probe().await;
+    let all = patient.app.upstreams.probe_all().await;
     let bad: Vec<_> = all
         .iter()
         .filter_map(|(name, asked)| Some((name, asked.as_ref().err()?)))

@@ -10,6 +10,7 @@ use crate::app::App;
 use crate::base::ids::UserId;
 use crate::base::time::UnixMillis;
 use crate::db::{DbError, Tx};
+use crate::features::audit::{self, AuditEntry};
 use crate::features::generations::model::{
     Bill, Booking, Failure, GenerationError, JobId, Picture,
 };
@@ -35,6 +36,16 @@ pub(in crate::features::generations) async fn cancel(
     user: UserId,
     job: &JobId,
 ) -> Result<(), GenerationError> {
+    cancel_noted(app, user, job, None).await
+}
+
+/// The same with an entry in the audit log.
+pub(super) async fn cancel_noted(
+    app: &App,
+    user: UserId,
+    job: &JobId,
+    entry: Option<AuditEntry>,
+) -> Result<(), GenerationError> {
     let now = app.clock.now();
     let id = job.clone();
     let seq = app
@@ -50,6 +61,9 @@ pub(in crate::features::generations) async fn cancel(
             give_back(tx, &id, &bill, now)?;
             // An attempt may have stored some of its pictures.
             media::service::release(tx, &Holder::job(id.as_str()), now)?;
+            if let Some(entry) = entry {
+                audit::service::record(tx, &entry, now)?;
+            }
             Ok(seq)
         })
         .await?;

@@ -1,5 +1,6 @@
 //! The word list: kept in the database, searched in memory.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use parking_lot::{Mutex, RwLock};
@@ -118,14 +119,65 @@ pub async fn add(
 /// # Errors
 /// Like [`add`].
 pub async fn import(app: &App, actor: &Actor, lines: &str) -> Result<WordsChange, ModerationError> {
-    let words: Vec<String> = lines
-        .trim_start_matches('\u{feff}')
-        .lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty() && !line.starts_with('#'))
-        .map(str::to_owned)
-        .collect();
-    add(app, actor, &words).await
+    add(app, actor, &words_of(lines)).await
+}
+
+/// Makes the words of a text, one a line, the whole list, in one step.
+///
+/// # Errors
+/// Like [`add`].
+pub async fn replace(
+    app: &App,
+    actor: &Actor,
+    lines: &str,
+) -> Result<WordsChange, ModerationError> {
+    let now = app.clock.now();
+    let (mut listed, mut seen) = (Vec::new(), HashSet::new());
+    for text in words_of(lines) {
+        let (word, added_by) = (key(&text)?, actor.to_string());
+        if seen.insert(word.clone()) {
+            listed.push(ListedWord { word, text, added_by, added_at: now });
+        }
+        if listed.len() > WORDS_MAX {
+            return Err(ModerationError::TooManyWords(WORDS_MAX));
+        }
+    }
+    let actor = actor.clone();
+    let done = app
+        .db
+        .write("moderation.replace_words", move |tx| {
+            let most = i64::try_from(WORDS_MAX).unwrap_or(i64::MAX - 1) + 1;
+            let before = store::words::list(tx, "", most)?;
+            let (mut added, mut removed) = (Vec::new(), Vec::new());
+            for word in &before {
+                if !seen.contains(&word.word) {
+                    store::words::delete(tx, &word.word)?;
+                    removed.push(word.text.clone());
+                }
+            }
+            for word in &listed {
+                if store::words::insert(tx, word)? {
+                    added.push(word.text.clone());
+                }
+            }
+            let changed = added.len() + removed.len();
+            if changed > 0 {
+                let entry =
+                    entry(actor, "moderation.words_replaced", named(&removed), named(&added));
+                audit::service::record(tx, &entry, now)?;
+            }
+            let unchanged = before.len() - removed.len();
+            Ok::<_, ModerationError>(WordsChange { changed, unchanged })
+        })
+        .await?;
+    load(app)?;
+    Ok(done)
+}
+
+/// The words of a text, one a line; empty lines and those that begin with `#` are none.
+fn words_of(lines: &str) -> Vec<String> {
+    let lines = lines.trim_start_matches('\u{feff}').lines().map(str::trim);
+    lines.filter(|line| !line.is_empty() && !line.starts_with('#')).map(str::to_owned).collect()
 }
 
 /// Removes words, however they are written; the rest holds when this returns.

@@ -112,7 +112,7 @@ pub(in crate::features::orders) fn count(tx: &Tx<'_>, filter: Filter) -> Result<
     )
 }
 
-fn from_row(row: &Row<'_>) -> Result<Order, DbError> {
+pub(super) fn from_row(row: &Row<'_>) -> Result<Order, DbError> {
     let plan: (Option<String>, Option<String>, Option<i64>) =
         (row.get(4)?, row.get(5)?, row.get(6)?);
     let plan = match plan {

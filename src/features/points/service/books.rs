@@ -24,7 +24,7 @@ const DUE_AFTER_MIDNIGHT_S: i64 = 3 * 3600;
 /// # Errors
 /// What the database fails with.
 pub async fn check_books(db: &Db, clock: &Clock) -> Result<BooksReport, PointsError> {
-    let report = look_at_books(db).await?;
+    let report = examine(db).await?;
     store(db, &report, clock.now()).await?;
     if !report.is_balanced() {
         tracing::error!(
@@ -37,11 +37,11 @@ pub async fn check_books(db: &Db, clock: &Clock) -> Result<BooksReport, PointsEr
     Ok(report)
 }
 
-/// Checks the books of all users and changes nothing.
+/// Checks the books of all users and stores nothing: for a copy that is only read.
 ///
 /// # Errors
 /// What the database fails with.
-pub async fn look_at_books(db: &Db) -> Result<BooksReport, PointsError> {
+pub async fn examine(db: &Db) -> Result<BooksReport, DbError> {
     let last = db.read("points.books_last_user", store::books::last_user).await?;
     let mut report = BooksReport { users: 0, wrong_users: 0, differences: Vec::new() };
     let mut from = 0;
@@ -74,6 +74,19 @@ pub async fn check_nightly(app: &App) -> Result<(), PointsError> {
         check_books(&app.db, &app.clock).await?;
     }
     Ok(())
+}
+
+/// When the books were last checked, and what was found.
+///
+/// # Errors
+/// What the database fails with.
+pub fn last(app: &App) -> Result<Option<(UnixMillis, BooksReport)>, DbError> {
+    let found = app.db.read_inline("points.last_books_check", store::books::last)?;
+    Ok(found.map(|(at, users, wrong_users, differences)| {
+        // Written by the check.
+        let differences = serde_json::from_str(&differences).unwrap_or_default();
+        (at, BooksReport { users, wrong_users, differences })
+    }))
 }
 
 async fn store(db: &Db, report: &BooksReport, now: UnixMillis) -> Result<(), DbError> {

@@ -1,7 +1,11 @@
 //! Redeem codes: making them, using them.
 
+use serde_json::{Value, json};
+
 use crate::app::App;
 use crate::base::ids::UserId;
+use crate::base::time::UnixMillis;
+use crate::features::audit::{self, Actor, AuditEntry};
 use crate::features::idempotency::{self, Answer, Ticket};
 use crate::features::points::model::{
     Batch, BatchId, Entry, PointsError, Reason, Redeemed, check_amount, draw_redeem_code,
@@ -51,12 +55,26 @@ pub(in crate::features::points) async fn redeem(
     Ok(answer)
 }
 
+/// A code as it is stored, from what somebody typed; `None` when it cannot be one.
+pub fn normal(typed: &str) -> Option<String> {
+    normal_code(typed)
+}
+
 /// Makes a batch of codes.
 ///
 /// # Errors
 /// `Batch` and `Amount` when something is out of range; what the database fails with. Nothing was
 /// made then.
 pub async fn create_batch(app: &App, batch: Batch) -> Result<(BatchId, Vec<String>), PointsError> {
+    create_batch_noted(app, batch, None).await
+}
+
+/// The same, with the entry in the audit log that tells of an administrator.
+pub(super) async fn create_batch_noted(
+    app: &App,
+    batch: Batch,
+    actor: Option<Actor>,
+) -> Result<(BatchId, Vec<String>), PointsError> {
     let now = app.clock.now();
     if !(1..=BATCH_MAX).contains(&batch.count) {
         return Err(PointsError::Batch("count"));
@@ -70,6 +88,19 @@ pub async fn create_batch(app: &App, batch: Batch) -> Result<(BatchId, Vec<Strin
         .write("points.create_batch", move |tx| {
             let id = store::redeem::insert_batch(tx, &batch, now)?;
             codes.iter().try_for_each(|code| store::redeem::insert_code(tx, id, code))?;
+            if let Some(actor) = actor {
+                let entry = AuditEntry {
+                    actor,
+                    action: "codes.created",
+                    object: format!("code_batch:{}", id.0),
+                    before: Value::Null,
+                    after: json!({
+                        "name": batch.name, "points": batch.points, "count": batch.count,
+                        "expiresAt": batch.expires_at.map(UnixMillis::rfc3339),
+                    }),
+                };
+                audit::service::record(tx, &entry, now)?;
+            }
             Ok((id, codes))
         })
         .await

@@ -94,3 +94,15 @@ pub(in crate::features::points) fn last_checked(
         row.get(0)
     })
 }
+
+/// The last result: when, how many users, how many are wrong, and the first of them as JSON.
+pub(in crate::features::points) fn last(
+    tx: &Tx<'_>,
+) -> Result<Option<(UnixMillis, i64, i64, String)>, DbError> {
+    tx.query_opt(
+        "SELECT checked_at, users, wrong_users, differences FROM books_checks
+          WHERE id = (SELECT MAX(id) FROM books_checks)",
+        [],
+        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)),
+    )
+}

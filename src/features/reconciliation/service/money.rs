@@ -6,6 +6,7 @@ use crate::base::time::UnixMillis;
 use crate::db::{Db, DbError};
 use crate::features::reconciliation::model::{Finding, MoneyReport};
 use crate::features::reconciliation::store::money::{self, RULES, Rule, Table};
+use crate::features::reconciliation::store::report::last_money_check;
 
 /// Ids in one read: other reads come in between.
 const CHUNK: i64 = 2000;
@@ -24,7 +25,7 @@ const DUE_AFTER_MIDNIGHT_S: i64 = 3 * 3600;
 /// # Errors
 /// What the database fails with.
 pub async fn check_money(db: &Db, clock: &Clock) -> Result<MoneyReport, DbError> {
-    let report = look_at_money(db).await?;
+    let report = examine(db).await?;
     // Texts in a plain struct always serialise.
     let findings = serde_json::to_string(&report.findings).unwrap_or_default();
     let (stored, now) = (report.clone(), clock.now());
@@ -43,11 +44,11 @@ pub async fn check_money(db: &Db, clock: &Clock) -> Result<MoneyReport, DbError>
     Ok(report)
 }
 
-/// Checks every rule over all rows and changes nothing.
+/// Checks every rule over all rows and stores nothing: for a copy that is only read.
 ///
 /// # Errors
 /// What the database fails with.
-pub async fn look_at_money(db: &Db) -> Result<MoneyReport, DbError> {
+pub async fn examine(db: &Db) -> Result<MoneyReport, DbError> {
     let mut report = MoneyReport { orders: paid(db).await?, wrong: 0, findings: Vec::new() };
     for rule in &RULES {
         check_rule(db, rule, &mut report).await?;
@@ -98,4 +99,17 @@ async fn paid(db: &Db) -> Result<i64, DbError> {
         from = to;
     }
     Ok(paid)
+}
+
+/// When money was last checked, and what was found.
+///
+/// # Errors
+/// What the database fails with.
+pub fn last(app: &App) -> Result<Option<(UnixMillis, MoneyReport)>, DbError> {
+    let found = app.db.read_inline("reconciliation.last_money", last_money_check)?;
+    Ok(found.map(|(at, orders, wrong, findings)| {
+        // Written by the check.
+        let findings = serde_json::from_str(&findings).unwrap_or_default();
+        (at, MoneyReport { orders, wrong, findings })
+    }))
 }

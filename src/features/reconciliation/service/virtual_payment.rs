@@ -38,7 +38,7 @@ pub(super) async fn compare_day(
         .await?;
     let listed = asked.iter().filter(|(is_there, _)| *is_there).count();
     let found = asked.into_iter().filter_map(|(_, found)| found).collect();
-    Ok(Compared { listed, found, billed: Vec::new() })
+    Ok(Compared { listed, found, billed: Vec::new(), fee: None })
 }
 
 /// Whether WeChat has a payment of the order, and what differs.

@@ -50,7 +50,10 @@ fn compare_bill(tx: &Tx<'_>, bill: &TradeBill, appid: &str) -> Result<Compared, 
     let found = compare(&rows, &ours);
     let billed = rows.iter().filter_map(|row| row.refund.as_ref());
     let billed = billed.filter_map(|refund| RefundId::parse(&refund.out_refund_no)).collect();
-    Ok(Compared { listed: rows.len(), found, billed })
+    // The sums are of all apps of the merchant; ours alone when there is no other.
+    let is_ours_alone = rows.len() == bill.rows.len();
+    let fee = bill.summary.as_ref().filter(|_| is_ours_alone).and_then(|sums| sums.fee_fen);
+    Ok(Compared { listed: rows.len(), found, billed, fee })
 }
 
 const fn before(at: UnixMillis) -> UnixMillis {

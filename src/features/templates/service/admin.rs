@@ -1,8 +1,12 @@
 //! Changing templates: for admins.
 
+use serde_json::{Value, json};
+
 use super::{Templates, changed};
 use crate::app::App;
+use crate::base::time::UnixMillis;
 use crate::db::Tx;
+use crate::features::audit::{self, Actor, AuditEntry};
 use crate::features::templates::model::{
     ImportMode, MAX_TEMPLATES, Param, Template, TemplateDraft, TemplateError, TemplateFile,
 };
@@ -12,33 +16,48 @@ use crate::features::templates::store;
 ///
 /// # Errors
 /// `Invalid`, `Exists`, `TooMany`; what the database fails with.
-pub async fn create(app: &App, draft: TemplateDraft) -> Result<(), TemplateError> {
+pub async fn create(app: &App, by: &Actor, draft: TemplateDraft) -> Result<(), TemplateError> {
     let now = app.clock.now();
-    let draft = draft.checked()?;
+    let (draft, by) = (draft.checked()?, by.clone());
     app.db
         .write("templates.create", move |tx| {
             let (count, sort) = store::extent(tx)?;
             if count >= MAX_TEMPLATES {
                 return Err(TemplateError::TooMany);
             }
-            match store::insert(tx, &draft, sort, now)? {
-                true => Ok(()),
-                false => Err(TemplateError::Exists),
+            if !store::insert(tx, &draft, sort, now)? {
+                return Err(TemplateError::Exists);
             }
+            note(tx, by, "template.changed", &draft.id, (Value::Null, json!(draft)), now)
         })
         .await?;
     changed(app);
     Ok(())
 }
 
-/// Changes the template of this id; place and uses stay.
+/// Changes the template of this id; place and uses stay. With `seen`, it must be of that
+/// [`TemplateDraft::version`].
 ///
 /// # Errors
-/// `Invalid`, `NotFound`; what the database fails with.
-pub async fn update(app: &App, draft: TemplateDraft) -> Result<(), TemplateError> {
-    let draft = draft.checked()?;
-    let write = move |tx: &Tx<'_>| Ok::<_, TemplateError>(store::update(tx, &draft)?);
-    found(app.db.write("templates.update", write).await?)?;
+/// `Invalid`, `NotFound`, `Outdated`; what the database fails with.
+pub async fn update(
+    app: &App,
+    by: &Actor,
+    draft: TemplateDraft,
+    seen: Option<String>,
+) -> Result<(), TemplateError> {
+    let now = app.clock.now();
+    let (draft, by) = (draft.checked()?, by.clone());
+    app.db
+        .write("templates.update", move |tx| {
+            let before = store::find(tx, &draft.id)?.ok_or(TemplateError::NotFound)?.into_draft();
+            if seen.is_some_and(|seen| seen != before.version()) {
+                return Err(TemplateError::Outdated);
+            }
+            store::update(tx, &draft)?;
+            note(tx, by, "template.changed", &draft.id, (json!(before), json!(draft)), now)
+        })
+        .await?;
     changed(app);
     Ok(())
 }
@@ -47,10 +66,15 @@ pub async fn update(app: &App, draft: TemplateDraft) -> Result<(), TemplateError
 ///
 /// # Errors
 /// `NotFound`; what the database fails with.
-pub async fn delete(app: &App, id: &str) -> Result<(), TemplateError> {
-    let gone = id.to_owned();
-    let write = move |tx: &Tx<'_>| Ok::<_, TemplateError>(store::delete(tx, &gone)?);
-    found(app.db.write("templates.delete", write).await?)?;
+pub async fn delete(app: &App, by: &Actor, id: &str) -> Result<(), TemplateError> {
+    let (gone, by, now) = (id.to_owned(), by.clone(), app.clock.now());
+    app.db
+        .write("templates.delete", move |tx| {
+            let before = store::find(tx, &gone)?.ok_or(TemplateError::NotFound)?.into_draft();
+            store::delete(tx, &gone)?;
+            note(tx, by, "template.deleted", &gone, (json!(before), Value::Null), now)
+        })
+        .await?;
     app.states.get::<Templates>().usage.forget(id);
     changed(app);
     Ok(())
@@ -61,12 +85,20 @@ pub async fn delete(app: &App, id: &str) -> Result<(), TemplateError> {
 /// # Errors
 /// `Invalid("ids")` when one stands twice, `NotFound` when there is one that is not; nothing is changed
 /// then. What the database fails with.
-pub async fn reorder(app: &App, ids: Vec<String>) -> Result<(), TemplateError> {
+pub async fn reorder(app: &App, by: &Actor, ids: Vec<String>) -> Result<(), TemplateError> {
     let mut seen = std::collections::HashSet::new();
     if !ids.iter().all(|id| seen.insert(id.clone())) {
         return Err(TemplateError::Invalid("ids".to_owned()));
     }
-    app.db.write("templates.reorder", move |tx| order(tx, &ids)).await?;
+    let (by, now) = (by.clone(), app.clock.now());
+    app.db
+        .write("templates.reorder", move |tx| {
+            let before: Vec<String> = store::all(tx)?.into_iter().map(|known| known.id).collect();
+            order(tx, &ids)?;
+            let after: Vec<String> = store::all(tx)?.into_iter().map(|known| known.id).collect();
+            note(tx, by, "templates.reordered", "*", (json!(before), json!(after)), now)
+        })
+        .await?;
     changed(app);
     Ok(())
 }
@@ -75,15 +107,21 @@ pub async fn reorder(app: &App, ids: Vec<String>) -> Result<(), TemplateError> {
 ///
 /// # Errors
 /// `Invalid`, `TooMany`; what the database fails with.
-pub async fn put_param(app: &App, param: Param, sort: i64) -> Result<(), TemplateError> {
-    let param = param.checked()?;
+pub async fn put_param(
+    app: &App,
+    by: &Actor,
+    param: Param,
+    sort: i64,
+) -> Result<(), TemplateError> {
+    let (param, by, now) = (param.checked()?, by.clone(), app.clock.now());
     app.db
         .write("templates.put_param", move |tx| {
-            let is_new = store::param(tx, &param.id)?.is_none();
-            if is_new && store::params(tx)?.len() >= MAX_TEMPLATES {
+            let before = store::param(tx, &param.id)?;
+            if before.is_none() && store::params(tx)?.len() >= MAX_TEMPLATES {
                 return Err(TemplateError::TooMany);
             }
-            Ok(store::put_param(tx, &param, sort)?)
+            store::put_param(tx, &param, sort)?;
+            note(tx, by, "param_template.changed", &param.id, (json!(before), json!(param)), now)
         })
         .await?;
     changed(app);
@@ -94,10 +132,15 @@ pub async fn put_param(app: &App, param: Param, sort: i64) -> Result<(), Templat
 ///
 /// # Errors
 /// `NotFound`; what the database fails with.
-pub async fn delete_param(app: &App, id: &str) -> Result<(), TemplateError> {
-    let id = id.to_owned();
-    let write = move |tx: &Tx<'_>| Ok::<_, TemplateError>(store::delete_param(tx, &id)?);
-    found(app.db.write("templates.delete_param", write).await?)?;
+pub async fn delete_param(app: &App, by: &Actor, id: &str) -> Result<(), TemplateError> {
+    let (id, by, now) = (id.to_owned(), by.clone(), app.clock.now());
+    app.db
+        .write("templates.delete_param", move |tx| {
+            let before = store::param(tx, &id)?.ok_or(TemplateError::NotFound)?;
+            store::delete_param(tx, &id)?;
+            note(tx, by, "param_template.deleted", &id, (json!(before), Value::Null), now)
+        })
+        .await?;
     changed(app);
     Ok(())
 }
@@ -122,8 +165,13 @@ pub async fn export(app: &App) -> Result<String, TemplateError> {
 ///
 /// # Errors
 /// `Json`, `Invalid` (naming place and field), `TooMany`; what the database fails with.
-pub async fn import(app: &App, json: &[u8], mode: ImportMode) -> Result<(), TemplateError> {
-    let now = app.clock.now();
+pub async fn import(
+    app: &App,
+    by: &Actor,
+    json: &[u8],
+    mode: ImportMode,
+) -> Result<(), TemplateError> {
+    let (now, by) = (app.clock.now(), by.clone());
     let file = serde_json::from_slice::<TemplateFile>(json)?.checked()?;
     let gone = app
         .db
@@ -149,6 +197,9 @@ pub async fn import(app: &App, json: &[u8], mode: ImportMode) -> Result<(), Temp
                 order(tx, &ids)?;
             }
             import_params(tx, &file.params, mode)?;
+            let params = file.params.iter().map(|param| &param.id).collect::<Vec<_>>();
+            let after = json!({ "prompts": ids, "params": params, "removed": gone });
+            note(tx, by, "templates.imported", "*", (Value::Null, after), now)?;
             Ok(gone)
         })
         .await?;
@@ -184,6 +235,19 @@ fn order(tx: &Tx<'_>, ids: &[String]) -> Result<(), TemplateError> {
     for (sort, id) in (1..).zip(ids.iter().chain(others)) {
         found(store::set_sort(tx, id, sort)?)?;
     }
+    Ok(())
+}
+
+fn note(
+    tx: &Tx<'_>,
+    actor: Actor,
+    action: &'static str,
+    id: &str,
+    (before, after): (Value, Value),
+    now: UnixMillis,
+) -> Result<(), TemplateError> {
+    let entry = AuditEntry { actor, action, object: format!("template:{id}"), before, after };
+    audit::service::record(tx, &entry, now)?;
     Ok(())
 }
 

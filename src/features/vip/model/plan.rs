@@ -1,6 +1,9 @@
 //! What is sold.
 
-use super::{DAY_MS, DAYS_MAX, PRICE_MAX, Rate, VipError};
+use serde_json::{Value, json};
+
+use super::{DAY_MS, DAYS_MAX, PRICE_MAX, Rate, VipError, level_text};
+use crate::base::content_version::content_version;
 use crate::features::users::VipLevel;
 
 /// The most points that come on top of a plan.
@@ -35,6 +38,24 @@ pub struct Plan {
     pub is_on_sale: bool,
     /// Its place in the list, the smallest first.
     pub sort: i64,
+}
+
+impl Plan {
+    /// As the audit log has it.
+    pub fn to_json(&self) -> Value {
+        json!({
+            "planId": self.id, "name": self.name, "level": level_text(self.level),
+            "duration": self.days, "originalPrice": self.original_price,
+            "currentPrice": self.current_price, "benefits": self.benefits,
+            "popular": self.is_popular, "points": self.points, "onSale": self.is_on_sale,
+            "sort": self.sort,
+        })
+    }
+
+    /// Names the plan as it is.
+    pub fn version(&self) -> String {
+        content_version(&self.to_json().to_string())
+    }
 }
 
 /// The plan, texts trimmed.

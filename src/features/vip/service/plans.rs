@@ -2,8 +2,11 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use serde_json::Value;
+
 use crate::app::App;
 use crate::db::{DbError, Tx};
+use crate::features::audit::{self, Actor, AuditEntry};
 use crate::features::users::VipLevel;
 use crate::features::vip::model::{Plan, VipError, checked};
 use crate::features::vip::store;
@@ -103,6 +106,68 @@ pub async fn retire(app: &App, id: &str) -> Result<(Plan, Plan), VipError> {
         .await?;
     changed(app);
     Ok(both)
+}
+
+/// A plan to be stored by an administrator.
+#[derive(Clone, Debug)]
+pub struct PlanWish {
+    pub plan: Plan,
+    /// The [`Plan::version`] that he saw; `None` makes a new one.
+    pub version: Option<String>,
+    /// Only says what would change.
+    pub is_dry_run: bool,
+    pub actor: Actor,
+    pub reason: Option<String>,
+}
+
+/// Makes or changes a plan, with the entry in the audit log. Gives it before and after.
+///
+/// # Errors
+/// As [`create`] and [`update`]; `Outdated` when it is another than the caller saw.
+pub async fn put(app: &App, wish: PlanWish) -> Result<(Option<Plan>, Plan), VipError> {
+    let now = app.clock.now();
+    let plan = checked(wish.plan)?;
+    let decide = {
+        let (plan, version) = (plan.clone(), wish.version);
+        move |tx: &Tx<'_>| -> Result<Option<Plan>, VipError> {
+            let before = store::plans::by_id(tx, &plan.id)?;
+            match (&before, version) {
+                (Some(_), None) => Err(VipError::PlanExists),
+                (None, Some(_)) => Err(VipError::PlanNotFound),
+                (Some(before), Some(version)) if before.version() != version => {
+                    Err(VipError::Outdated)
+                }
+                _ => Ok(before),
+            }
+        }
+    };
+    if wish.is_dry_run {
+        return Ok((app.db.read_inline("vip.try_plan", decide)?, plan));
+    }
+    let stored = plan.clone();
+    let before = app
+        .db
+        .write("vip.put_plan", move |tx| {
+            let before = decide(tx)?;
+            match &before {
+                Some(_) => store::plans::update(tx, &stored)?,
+                None => store::plans::insert(tx, &stored)?,
+            };
+            let mut after = stored.to_json();
+            after["reason"] = wish.reason.into();
+            let entry = AuditEntry {
+                actor: wish.actor,
+                action: "plan.changed",
+                object: format!("plan:{}", stored.id),
+                before: before.as_ref().map_or(Value::Null, Plan::to_json),
+                after,
+            };
+            audit::service::record(tx, &entry, now)?;
+            Ok::<_, VipError>(before)
+        })
+        .await?;
+    changed(app);
+    Ok((before, plan))
 }
 
 fn changed(app: &App) {

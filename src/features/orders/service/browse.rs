@@ -1,0 +1,50 @@
+//! Orders, whoever's, for administrators.
+
+use crate::app::App;
+use crate::base::ids::UserId;
+use crate::db::{DbError, Tx};
+use crate::features::orders::model::{Order, OrderFilter, OrderId, PaymentProgress, Spent};
+use crate::features::orders::store::browse;
+
+/// A part of the orders that a filter shows, at most `fetch`, the newest first. `after` are the keys of
+/// the last one that was seen, [`Order::keys`].
+///
+/// # Errors
+/// What the database fails with.
+pub async fn browse(
+    app: &App,
+    filter: OrderFilter,
+    after: Option<[i64; 2]>,
+    fetch: i64,
+) -> Result<Vec<Order>, DbError> {
+    app.db
+        .read("orders.browse", move |tx| {
+            let ids = match (filter.search.as_deref(), after) {
+                (Some(number), None) => browse::numbered(tx, number.trim())?,
+                (Some(_), Some(_)) => Vec::new(),
+                (None, after) => {
+                    let top = filter.to.map_or([i64::MAX; 2], |to| [to.0, i64::MIN]);
+                    let after = after.map_or(top, |after| after.min(top));
+                    browse::newest(tx, &filter, after, fetch)?
+                }
+            };
+            browse::rows(tx, &ids)
+        })
+        .await
+}
+
+/// How an order is being paid, as far as that is kept.
+///
+/// # Errors
+/// What the database fails with.
+pub fn progress(tx: &Tx<'_>, order: &OrderId) -> Result<Option<PaymentProgress>, DbError> {
+    browse::progress(tx, order)
+}
+
+/// What a user's paid orders come to.
+///
+/// # Errors
+/// What the database fails with.
+pub fn spent(tx: &Tx<'_>, user: UserId) -> Result<Spent, DbError> {
+    browse::spent(tx, user)
+}

@@ -1,0 +1,512 @@
+//! What the settings are called and what they may be, for whoever shows them to be edited. The tests hold
+//! this against the settings themselves: nothing is missing, and every range is the one that is checked.
+
+use super::Section;
+
+/// What a setting may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FieldKind {
+    /// A whole number within these bounds, or nothing where that is allowed.
+    Whole {
+        min: i64,
+        max: i64,
+        is_optional: bool,
+    },
+    /// A list of whole numbers, each within these bounds.
+    Wholes {
+        min: i64,
+        max: i64,
+        most: usize,
+    },
+    YesOrNo,
+    /// A text of so many characters, or nothing where that is allowed.
+    Text {
+        min: usize,
+        max: usize,
+        is_optional: bool,
+    },
+    /// A time, RFC 3339, or nothing.
+    Time,
+    /// One of these.
+    Choice(&'static [&'static str]),
+    /// A list of `{name, value}`, so many at most.
+    Pairs {
+        most: usize,
+    },
+}
+
+/// A setting.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Field {
+    /// Its place in the section, such as `prices.draft.1K`.
+    pub path: String,
+    pub kind: FieldKind,
+    /// What it is counted in, such as `points`; empty where that says nothing.
+    pub unit: &'static str,
+    pub zh: &'static str,
+    pub en: &'static str,
+}
+
+/// The largest number that a setting without a bound of its own takes.
+const ANY: i64 = u32::MAX as i64;
+
+const POINTS: i64 = 1_000_000;
+
+/// The settings of a section, in the order in which they are shown.
+pub fn describe(section: Section) -> Vec<Field> {
+    match section {
+        Section::Economy => economy(),
+        Section::Entitlements => entitlements(),
+        Section::Jobs => jobs(),
+        Section::Label => label(),
+        Section::Membership => membership(),
+        Section::Payment => payment(),
+        Section::Gallery => gallery(),
+        Section::Moderation => moderation(),
+        Section::Messages => messages(),
+        Section::Announcement => announcement(),
+    }
+}
+
+const fn whole(min: i64, max: i64) -> FieldKind {
+    FieldKind::Whole { min, max, is_optional: false }
+}
+
+const fn maybe(min: i64, max: i64) -> FieldKind {
+    FieldKind::Whole { min, max, is_optional: true }
+}
+
+fn field(
+    path: impl Into<String>,
+    kind: FieldKind,
+    unit: &'static str,
+    zh: &'static str,
+    en: &'static str,
+) -> Field {
+    Field { path: path.into(), kind, unit, zh, en }
+}
+
+fn economy() -> Vec<Field> {
+    let price = |mode: &str, size: &str, zh, en| {
+        field(format!("prices.{mode}.{size}"), whole(0, POINTS), "points", zh, en)
+    };
+    vec![
+        price("draft", "1K", "草稿 1K 单价", "Price of a draft, 1K"),
+        price("draft", "2K", "草稿 2K 单价", "Price of a draft, 2K"),
+        price("draft", "4K", "草稿 4K 单价", "Price of a draft, 4K"),
+        price("final", "1K", "成品 1K 单价", "Price of a final picture, 1K"),
+        price("final", "2K", "成品 2K 单价", "Price of a final picture, 2K"),
+        price("final", "4K", "成品 4K 单价", "Price of a final picture, 4K"),
+        field(
+            "pointsPerYuan",
+            whole(1, POINTS),
+            "points",
+            "自定义金额充值时每元兑换的积分",
+            "Points for one yuan, when a free amount is bought",
+        ),
+        field(
+            "signUpBonus",
+            whole(0, POINTS),
+            "points",
+            "新用户奖励",
+            "For a new user; 0 gives none",
+        ),
+        field(
+            "checkIn",
+            FieldKind::Wholes { min: 0, max: POINTS, most: 366 },
+            "points",
+            "连续签到第 1、2、… 天的积分，最后一项适用于之后各天",
+            "For each day of a streak; the last holds for all later ones",
+        ),
+        field("invite.reward", whole(0, POINTS), "points", "邀请奖励", "For each user one brought"),
+        field(
+            "invite.on",
+            FieldKind::Choice(&["first_job", "first_payment"]),
+            "",
+            "邀请奖励发放时机",
+            "What the invited user must have done",
+        ),
+        field(
+            "invite.cap",
+            whole(0, ANY),
+            "users",
+            "每位用户最多奖励的邀请人数",
+            "How many invited users one is rewarded for",
+        ),
+    ]
+}
+
+fn entitlements() -> Vec<Field> {
+    let of = |level: &str| {
+        let at = |name: &str| format!("{level}.{name}");
+        [
+            field(
+                at("freePerDay"),
+                maybe(0, ANY),
+                "pictures",
+                "每日免费张数（空为不限）",
+                "Free pictures a day; empty: no limit",
+            ),
+            field(
+                at("freePerMonth"),
+                maybe(0, ANY),
+                "pictures",
+                "每月免费张数（空为不限）",
+                "Free pictures a month; empty: no limit",
+            ),
+            field(
+                at("fairUsePerDay"),
+                maybe(0, ANY),
+                "pictures",
+                "每日总张数上限，积分也不能突破（空为不限）",
+                "Pictures a day at all, points do not lift it; empty: no limit",
+            ),
+            field(
+                at("maxResolution"),
+                FieldKind::Choice(&["1K", "2K", "4K"]),
+                "",
+                "最高分辨率",
+                "The largest resolution",
+            ),
+            field(at("concurrency"), whole(1, 1000), "jobs", "同时进行的任务数", "Jobs at once"),
+            field(
+                at("weight"),
+                whole(1, 100),
+                "",
+                "排队权重",
+                "Share of the workers when levels compete",
+            ),
+            field(
+                at("historyDays"),
+                maybe(1, 36_500),
+                "days",
+                "作品保存天数（空为永久）",
+                "Days that results are kept; empty: for ever",
+            ),
+            field(
+                at("pointsAllowed"),
+                FieldKind::YesOrNo,
+                "",
+                "免费额度用完后可用积分",
+                "Whether points may pay for more",
+            ),
+        ]
+    };
+    ["NORMAL", "VIP", "SVIP"].into_iter().flat_map(of).collect()
+}
+
+fn jobs() -> Vec<Field> {
+    vec![
+        field("deadlineS", whole(1, 86_400), "seconds", "任务最长时间", "A job fails after"),
+        field(
+            "lateGraceS",
+            whole(0, 86_400),
+            "seconds",
+            "超时后仍接收结果的时间",
+            "A late result is still delivered for",
+        ),
+        field("retry.maxAttempts", whole(1, 100), "", "最多尝试次数", "Tries in all"),
+        field(
+            "retry.firstDelayMs",
+            whole(1, 2000),
+            "milliseconds",
+            "首次重试前等待",
+            "Before the second try",
+        ),
+        field(
+            "retry.maxDelayMs",
+            whole(1000, 3_600_000),
+            "milliseconds",
+            "重试间隔上限（不小于首次等待）",
+            "Between later tries at most; not less than the first delay",
+        ),
+    ]
+}
+
+fn label() -> Vec<Field> {
+    let text = |max| FieldKind::Text { min: 1, max, is_optional: false };
+    vec![
+        field("visible", FieldKind::YesOrNo, "", "在图片角落显示标识", "A mark in the corner"),
+        field("text", text(16), "", "标识文字", "What the mark says"),
+        field("producer", text(64), "", "元数据中的制作者", "The producer in the metadata"),
+    ]
+}
+
+fn membership() -> Vec<Field> {
+    vec![
+        field(
+            "monthlyPoints.VIP",
+            whole(0, POINTS),
+            "points",
+            "VIP 每月赠送积分",
+            "A month of VIP",
+        ),
+        field(
+            "monthlyPoints.SVIP",
+            whole(0, POINTS),
+            "points",
+            "SVIP 每月赠送积分",
+            "A month of SVIP",
+        ),
+        field(
+            "reminderDays",
+            whole(0, 30),
+            "days",
+            "到期前提醒天数（0 为不提醒）",
+            "Days before the end a member is reminded; 0: not",
+        ),
+    ]
+}
+
+fn payment() -> Vec<Field> {
+    let mut all = Vec::new();
+    for (product, platform, zh, en) in [
+        ("vip", "ios", "会员 · iOS 支付渠道", "Channel for memberships, iOS"),
+        ("vip", "android", "会员 · Android 支付渠道", "Channel for memberships, Android"),
+        ("vip", "other", "会员 · 其他平台支付渠道", "Channel for memberships, elsewhere"),
+        ("points", "ios", "积分 · iOS 支付渠道", "Channel for points, iOS"),
+        ("points", "android", "积分 · Android 支付渠道", "Channel for points, Android"),
+        ("points", "other", "积分 · 其他平台支付渠道", "Channel for points, elsewhere"),
+    ] {
+        let rules = &["auto", "wechat", "virtual", "wechat_only", "virtual_only"];
+        let path = format!("channels.{product}.{platform}");
+        all.push(field(path, FieldKind::Choice(rules), "", zh, en));
+    }
+    all.extend([
+        field("orderMinutes", whole(1, 120), "minutes", "订单支付时限", "An order expires after"),
+        field(
+            "maxPendingPerUser",
+            whole(1, 1000),
+            "orders",
+            "每位用户待支付订单上限",
+            "Orders of one user waiting at once",
+        ),
+        field(
+            "askAfterS",
+            FieldKind::Wholes { min: 1, max: 7200, most: 50 },
+            "seconds",
+            "支付开始后主动查询的时间点（递增）",
+            "When WeChat is asked about a payment, ascending",
+        ),
+        field("askConcurrency", whole(1, 100), "", "同时查询数", "Questions to WeChat at once"),
+        field(
+            "syncEveryS",
+            whole(0, 60),
+            "seconds",
+            "用户主动刷新的最短间隔",
+            "Between two questions that a user asks for",
+        ),
+        field(
+            "reportShipping",
+            FieldKind::YesOrNo,
+            "",
+            "向微信上报发货",
+            "Report to WeChat that goods were delivered",
+        ),
+        field(
+            "refusedKeptPerHour",
+            whole(0, 100_000),
+            "",
+            "每小时保留的被拒通知数",
+            "Refused notifications kept an hour",
+        ),
+    ]);
+    all
+}
+
+fn gallery() -> Vec<Field> {
+    vec![
+        field(
+            "holdForReview",
+            FieldKind::YesOrNo,
+            "",
+            "所有图片先审后发",
+            "Every picture waits for a reviewer",
+        ),
+        field(
+            "reportsToHide",
+            whole(0, 1000),
+            "reports",
+            "被举报多少次后自动隐藏（0 为不自动）",
+            "Reports that hide a picture; 0: none do",
+        ),
+    ]
+}
+
+fn moderation() -> Vec<Field> {
+    vec![
+        field(
+            "checker",
+            FieldKind::Choice(&["off", "words", "wechat"]),
+            "",
+            "内容安全检查方式",
+            "Who looks at texts and pictures",
+        ),
+        field(
+            "promptsWhenUnavailable",
+            FieldKind::Choice(&["allow", "refuse"]),
+            "",
+            "微信不可用时的提示词处理",
+            "Prompts while WeChat cannot be asked",
+        ),
+        field(
+            "verdictMinutes",
+            whole(1, 1440),
+            "minutes",
+            "等待图片检查结果的时间",
+            "A verdict on a picture is waited for",
+        ),
+        field("pictureAttempts", whole(1, 10), "", "图片检查次数", "Questions about one picture"),
+    ]
+}
+
+fn messages() -> Vec<Field> {
+    let text = FieldKind::Text { min: 0, max: 200, is_optional: false };
+    let pairs = FieldKind::Pairs { most: 10 };
+    vec![
+        field(
+            "imageReady.templateId",
+            text,
+            "",
+            "“图片已生成”模板 ID（空为关闭）",
+            "Template of “picture ready”; empty: off",
+        ),
+        field("imageReady.page", text, "", "“图片已生成”打开的页面", "Page that it opens"),
+        field(
+            "imageReady.fields",
+            pairs,
+            "",
+            "“图片已生成”字段，可用 {prompt} {count} {time} {jobId}",
+            "Its fields; {prompt} {count} {time} {jobId} are filled in",
+        ),
+        field(
+            "membershipEnds.templateId",
+            text,
+            "",
+            "“会员到期”模板 ID（空为关闭）",
+            "Template of “membership ends”; empty: off",
+        ),
+        field("membershipEnds.page", text, "", "“会员到期”打开的页面", "Page that it opens"),
+        field(
+            "membershipEnds.fields",
+            pairs,
+            "",
+            "“会员到期”字段，可用 {level} {time}",
+            "Its fields; {level} {time} are filled in",
+        ),
+        field(
+            "state",
+            FieldKind::Choice(&["developer", "trial", "formal"]),
+            "",
+            "打开的小程序版本",
+            "The version of the mini-program that opens",
+        ),
+        field("queueMax", whole(1, 100_000), "messages", "待发消息上限", "Messages waiting"),
+        field(
+            "keepS",
+            whole(60, 86_400),
+            "seconds",
+            "发不出的消息保留时间",
+            "A message is worth sending for",
+        ),
+    ]
+}
+
+fn announcement() -> Vec<Field> {
+    let text = |max| FieldKind::Text { min: 0, max, is_optional: false };
+    vec![
+        field("isOn", FieldKind::YesOrNo, "", "显示公告", "Whether it is shown"),
+        field("title", text(40), "", "标题", "Title"),
+        field("text", text(1000), "", "内容", "Text"),
+        field("level", FieldKind::Choice(&["info", "warning"]), "", "样式", "How it is shown"),
+        field("page", text(200), "", "点击打开的页面（空为无）", "Page that it opens; empty: none"),
+        field("startsAt", FieldKind::Time, "", "开始时间（空为立即）", "From; empty: at once"),
+        field("endsAt", FieldKind::Time, "", "结束时间（空为不限）", "Until; empty: for good"),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::features::settings::model::Settings;
+
+    /// The places of everything in a section that is no object.
+    fn leaves(value: &Value, at: &str, found: &mut BTreeSet<String>) {
+        let Value::Object(members) = value else {
+            found.insert(at.to_owned());
+            return;
+        };
+        for (name, value) in members {
+            let path = if at.is_empty() { name.clone() } else { format!("{at}.{name}") };
+            leaves(value, &path, found);
+        }
+    }
+
+    fn changed(section: Section, path: &str, value: &Value) -> bool {
+        let change = path.rsplit('.').fold(value.clone(), |inner, name| json!({ name: inner }));
+        Settings::default().change(section, &change).is_ok()
+    }
+
+    #[test]
+    fn every_setting_is_described_and_nothing_else_is() {
+        for &section in Section::ALL {
+            let mut there = BTreeSet::new();
+            leaves(&Settings::default().section(section), "", &mut there);
+            let described: Vec<String> =
+                describe(section).into_iter().map(|field| field.path).collect();
+            let set: BTreeSet<String> = described.iter().cloned().collect();
+            assert_eq!(set.len(), described.len(), "{section:?} says something twice");
+            assert_eq!(set, there, "{section:?}");
+        }
+    }
+
+    #[test]
+    fn every_bound_is_the_one_that_is_checked() {
+        for &section in Section::ALL {
+            for Field { path, kind, .. } in describe(section) {
+                let takes = |value: Value| changed(section, &path, &value);
+                match kind {
+                    FieldKind::Whole { min, max, is_optional } => {
+                        assert!(takes(min.into()) && takes(max.into()), "{section:?} {path}");
+                        let beyond = [min - 1, max + 1].map(|value| takes(value.into()));
+                        assert_eq!(beyond, [false, false], "{section:?} {path}");
+                        assert_eq!(takes(Value::Null), is_optional, "{section:?} {path}");
+                    }
+                    FieldKind::Wholes { min, max, most } => {
+                        assert!(takes(json!([min])) && takes(json!([max])), "{section:?} {path}");
+                        let beyond = [json!([min - 1]), json!([max + 1]), json!([])].map(takes);
+                        assert_eq!(beyond, [false; 3], "{section:?} {path}");
+                        let long = |len: usize| takes((1..=len).collect());
+                        assert_eq!((long(most), long(most + 1)), (true, false), "{path}");
+                    }
+                    FieldKind::YesOrNo => assert!(takes(json!(true)) && !takes(json!("true"))),
+                    FieldKind::Text { min, max, is_optional } => {
+                        let long = |len: usize| takes("字".repeat(len).into());
+                        assert_eq!((long(max), long(max + 1)), (true, false), "{path}");
+                        assert_eq!(long(0), min == 0, "{section:?} {path}");
+                        assert_eq!(takes(Value::Null), is_optional, "{section:?} {path}");
+                    }
+                    FieldKind::Time => {
+                        assert!(takes(Value::Null) && takes("2026-01-29T12:00:00Z".into()));
+                        assert!(!takes("tomorrow".into()), "{section:?} {path}");
+                    }
+                    FieldKind::Choice(choices) => {
+                        let all = choices.iter().all(|choice| takes((*choice).into()));
+                        assert!(all && !takes("something".into()), "{section:?} {path}");
+                    }
+                    FieldKind::Pairs { most } => {
+                        let pairs = |len| {
+                            let pair = json!({ "name": "thing1", "value": "x" });
+                            takes(Value::Array(vec![pair; len]))
+                        };
+                        assert_eq!((pairs(most), pairs(most + 1)), (true, false), "{path}");
+                    }
+                }
+            }
+        }
+    }
+}
