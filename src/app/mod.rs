@@ -37,6 +37,7 @@ use crate::clients::wechat::{
 };
 use crate::clients::wechat_pay::{KeyProblem, PublicKey, WechatPay, WechatPaySettings};
 use crate::config::upstreams::{ImageDialect, UpstreamEntry};
+use crate::config::values::DatabaseUrl;
 use crate::config::{Config, ConfigError, HttpConfig, ImageApiConfig};
 use crate::db::{Db, DbSettings, OpenError, migration_status};
 
@@ -196,9 +197,12 @@ impl App {
     ) -> Result<Arc<Self>, StartError> {
         let (mut facts, settings) = (Facts::of(config), db_settings(config));
         facts.database_problem = database_problem(&settings);
-        let db = Db::open_to_look(&settings)?;
+        let db = Db::open_to_look(&settings);
         let mut elsewhere = config.clone();
+        // Pictures would be stored there; what is looked at stays what it is.
         elsewhere.storage.data_dir = scratch;
+        elsewhere.storage.database_url = Some(DatabaseUrl::at(config.storage.database_path()));
+        elsewhere.backup.backup_dir.get_or_insert_with(|| config.storage.backups_dir());
         Self::build(&elsewhere, facts, db, clock, rng)
     }
 

@@ -95,25 +95,26 @@ impl Db {
     /// [`copy_schema`].
     pub fn open_copy(path: &Path) -> Result<Self, OpenError> {
         let settings = DbSettings { readers: 2, ..DbSettings::new(path, path) };
-        Self::open_to_look(&settings)
+        Ok(Self::without_writer(&settings, Readers::open(&settings)?))
     }
 
     /// Opens a database that is there, only to look at it: every write is [`DbError::Stopped`], and
     /// nothing is created, migrated or changed. Where there is none, so is every read.
-    ///
-    /// # Errors
-    /// When the pool of readers cannot be set up.
-    pub fn open_to_look(settings: &DbSettings) -> Result<Self, OpenError> {
-        Ok(Self {
+    pub fn open_to_look(settings: &DbSettings) -> Self {
+        Self::without_writer(settings, Readers::open_unchecked(settings))
+    }
+
+    fn without_writer(settings: &DbSettings, readers: Readers) -> Self {
+        Self {
             inner: Arc::new(Inner {
                 queue: RwLock::new(None),
                 thread: Mutex::new(None),
-                readers: Readers::open(settings)?,
+                readers,
                 counters: Arc::default(),
                 schema_version: migrate::latest(migrate::ALL),
                 path: settings.path.clone(),
             }),
-        })
+        }
     }
 
     fn open_with(

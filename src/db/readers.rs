@@ -42,30 +42,40 @@ pub(super) struct Readers {
 impl Readers {
     /// Connections are opened when they are needed, one ahead of the demand.
     pub(super) fn open(settings: &DbSettings) -> Result<Self, OpenError> {
-        let size = settings.readers.max(2);
-        let long = usize::try_from(size / 2).unwrap_or(1);
-        let wait = Duration::from_millis(settings.read_wait_ms.max(1));
+        let pool = Self::pool(settings).build(Manager::new(settings));
+        Ok(Self::over(pool.map_err(OpenError::Readers)?, settings))
+    }
+
+    /// The same without waiting for the first: of a file that may not be there.
+    pub(super) fn open_unchecked(settings: &DbSettings) -> Self {
+        let pool = Self::pool(settings).build_unchecked(Manager::new(settings));
+        Self::over(pool, settings)
+    }
+
+    fn pool(settings: &DbSettings) -> r2d2::Builder<Manager> {
         let opener =
             ScheduledThreadPool::builder().num_threads(1).thread_name_pattern("db-opener").build();
-        let pool = Pool::builder()
-            .max_size(size)
+        Pool::builder()
+            .max_size(size_of(settings))
             .min_idle(Some(1))
             .test_on_check_out(false)
             .max_lifetime(None)
             .idle_timeout(None)
-            .connection_timeout(wait)
+            .connection_timeout(wait_of(settings))
             .thread_pool(Arc::new(opener))
             .error_handler(Box::new(LogOpenError))
-            .build(Manager::new(settings))
-            .map_err(OpenError::Readers)?;
-        Ok(Self {
+    }
+
+    fn over(pool: Pool<Manager>, settings: &DbSettings) -> Self {
+        let long = usize::try_from(size_of(settings) / 2).unwrap_or(1);
+        Self {
             pool,
             admission: Arc::new(Semaphore::new(long.saturating_add(settings.read_queue))),
             turns: Arc::new(Semaphore::new(long)),
-            wait,
+            wait: wait_of(settings),
             slow: Duration::from_millis(settings.slow_query_ms),
             counters: Arc::default(),
-        })
+        }
     }
 
     /// Runs `f` on a blocking thread as soon as it is its turn.
@@ -133,6 +143,16 @@ impl Readers {
     pub(super) fn stats(&self) -> ReaderStats {
         self.counters.read(self.pool.max_size())
     }
+}
+
+/// Connections there may be.
+fn size_of(settings: &DbSettings) -> u32 {
+    settings.readers.max(2)
+}
+
+/// Longest wait of a long read.
+fn wait_of(settings: &DbSettings) -> Duration {
+    Duration::from_millis(settings.read_wait_ms.max(1))
 }
 
 /// Runs `f` in a transaction of its own, so that all its statements see the same state.

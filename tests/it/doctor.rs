@@ -237,6 +237,7 @@ async fn an_image_api_that_does_not_know_us_is_told() {
 async fn a_bucket_that_is_not_there_is_told() {
     let (_socket, nobody) = address_that_refuses();
     let t = TestApp::with(&[
+        ("STORAGE", "s3"),
         ("S3_ENDPOINT", &nobody),
         ("S3_REGION", "here"),
         ("S3_BUCKET", "pictures"),

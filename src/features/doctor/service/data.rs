@@ -1,11 +1,12 @@
 //! The database, its log, its counters and its backups.
 
-use std::fs;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use super::Patient;
+use crate::base::error_chain::error_chain;
 use crate::base::time::UnixMillis;
 use crate::db::Integrity;
+use crate::features::backups::{self, Run};
 use crate::features::doctor::model::{Extent, Finding};
 use crate::features::stats;
 
@@ -18,9 +19,6 @@ const LOG_HIGH: u64 = 128 * MIB;
 const MARGIN: Duration = Duration::from_secs(2);
 
 const HOUR_MS: i64 = 3_600_000;
-
-/// A backup a day, and an hour for making it.
-const BACKUP_OLD_MS: i64 = 26 * HOUR_MS;
 
 /// The database is not one that can be looked at.
 pub(super) fn unusable(patient: &Patient, check: &'static str) -> Option<Finding> {
@@ -95,24 +93,45 @@ pub(super) async fn statistics(patient: &Patient) -> Finding {
     }
 }
 
-/// The newest copy that lies in the folder of backups.
+/// The last good backup, the last run and the last drill, as the server itself sees them.
 pub(super) async fn backups(patient: &Patient) -> Finding {
     const CHECK: &str = "backups";
-    let hint = "see docs/backup.md; without a backup a broken disk is the end";
-    let newest = newest_file(&patient.app.facts.data_dir.join("backups"));
-    let Some(newest) = newest else {
-        return Finding::warn(CHECK, "there is none", hint);
+    if let Some(finding) = unusable(patient, CHECK) {
+        return finding;
+    }
+    let hint = "see docs/backup.md; without a good backup a broken disk is the end";
+    let status = match backups::service::status(&patient.app) {
+        Ok(status) => status,
+        Err(err) => return Finding::fail(CHECK, error_chain(&err), hint),
     };
-    let age = patient.app.clock.now().0.saturating_sub(newest.0).max(0);
-    let text = format!("the newest is {} hours old", age / HOUR_MS);
-    if age > BACKUP_OLD_MS { Finding::warn(CHECK, text, hint) } else { Finding::pass(CHECK, text) }
-}
-
-fn newest_file(folder: &std::path::Path) -> Option<UnixMillis> {
-    let times = fs::read_dir(folder).ok()?.filter_map(|entry| {
-        let file = entry.ok()?.metadata().ok().filter(fs::Metadata::is_file)?;
-        let since = file.modified().unwrap_or(SystemTime::UNIX_EPOCH).duration_since(UNIX_EPOCH);
-        i64::try_from(since.ok()?.as_millis()).ok()
-    });
-    times.max().map(UnixMillis)
+    let age_hours =
+        |at: UnixMillis| patient.app.clock.now().0.saturating_sub(at.0).max(0) / HOUR_MS;
+    let problem = |run: &Option<Run>| run.as_ref().and_then(|run| run.problem.clone());
+    if let Some(why) = problem(&status.last_drill) {
+        return Finding::fail(CHECK, format!("the last drill came to nothing: {why}"), hint);
+    }
+    let Some(last) = &status.last_good else {
+        let why = problem(&status.last_run).map(|why| format!(": {why}")).unwrap_or_default();
+        return Finding::warn(CHECK, format!("there is no good one{why}"), hint);
+    };
+    let text = format!("the last good one is {} hours old", age_hours(last.taken_at));
+    if status.every_hours == 0 {
+        return Finding::warn(CHECK, format!("{text}, and none is made by itself"), hint);
+    }
+    if status.is_late {
+        let why = problem(&status.last_run).map(|why| format!("; the last try: {why}"));
+        return Finding::warn(CHECK, format!("{text}{}", why.unwrap_or_default()), hint);
+    }
+    match &status.last_drill {
+        _ if status.is_drill_late => Finding::warn(
+            CHECK,
+            format!("{text}, and none was tried out for long"),
+            "run a drill: see docs/backup.md",
+        ),
+        Some(drill) => {
+            let days = age_hours(drill.ended_at) / 24;
+            Finding::pass(CHECK, format!("{text}; a drill went well {days} days ago"))
+        }
+        None => Finding::pass(CHECK, text),
+    }
 }
