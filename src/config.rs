@@ -5,6 +5,7 @@
 //! is wrong and an example (see [`parse`]). The value name of a setting is its example.
 
 pub mod acme;
+pub mod admin;
 pub mod credentials;
 pub mod http;
 pub mod image_api;
@@ -30,6 +31,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 pub use acme::AcmeConfig;
+pub use admin::AdminConfig;
 pub use http::HttpConfig;
 pub use image_api::ImageApiConfig;
 pub use logging::LogConfig;
@@ -58,6 +60,8 @@ pub struct Config {
     pub media: MediaConfig,
     #[command(flatten)]
     pub security: SecurityConfig,
+    #[command(flatten)]
+    pub admin: AdminConfig,
     #[command(flatten)]
     pub wechat: WechatConfig,
     #[command(flatten)]

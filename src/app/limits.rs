@@ -98,6 +98,12 @@ impl From<IpAddr> for IpKey {
     }
 }
 
+impl fmt::Display for IpKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
 /// A limit was reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("limit `{limit}` of {per_minute} a minute reached")]

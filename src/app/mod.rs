@@ -1,6 +1,7 @@
 //! Everything long-lived, built once from the configuration and handed to the features.
 
 pub mod activity;
+pub mod admin;
 pub mod cache;
 pub mod keys;
 pub mod limits;
@@ -35,6 +36,7 @@ use crate::config::{Config, ConfigError, HttpConfig, ImageApiConfig};
 use crate::db::{Db, DbSettings, OpenError};
 
 use activity::ActiveUsers;
+use admin::AdminAccess;
 use cache::LoadCache;
 use keys::{KeyError, Keys};
 use limits::{LimitSettings, Limits};
@@ -79,6 +81,8 @@ pub struct App {
     pub image_jobs: ImageJobSettings,
     pub limits: Arc<Limits>,
     pub keys: Keys,
+    /// How administrators log in.
+    pub admin: AdminAccess,
     pub revoked: RevokedIds,
     /// What the check of a token must know of its user.
     pub accounts: LoadCache<UserId, Account>,
@@ -94,6 +98,8 @@ pub struct App {
     pub tls: TlsBoard,
     /// Where a file for a moment may lie: beside the database, on the same disk.
     pub scratch_dir: PathBuf,
+    /// With less space than this on that disk, in bytes, it is almost full.
+    pub min_free_bytes: u64,
     /// What features keep in memory.
     pub states: FeatureStates,
 }
@@ -138,6 +144,8 @@ pub enum StartError {
     Config(#[from] ConfigError),
     #[error(transparent)]
     Keys(#[from] KeyError),
+    #[error("the threads for passwords cannot be prepared")]
+    Passwords(#[source] io::Error),
     #[error("the client of WeChat Pay cannot be prepared")]
     WechatPay(#[from] KeyProblem),
     #[error(transparent)]
@@ -182,6 +190,7 @@ impl App {
             image_jobs: image_job_settings(&config.image_api),
             limits: Arc::new(Limits::new(limit_settings(&config.http))),
             keys,
+            admin: AdminAccess::open(config).map_err(StartError::Passwords)?,
             revoked: RevokedIds::new(REVOKED_MAX),
             accounts: LoadCache::new(users, USER_LIFE),
             profiles: LoadCache::new(users, USER_LIFE),
@@ -190,6 +199,7 @@ impl App {
             activity: ActiveUsers::default(),
             tls: TlsBoard::default(),
             scratch_dir: config.storage.data_dir.clone(),
+            min_free_bytes: u64::from(config.storage.min_free_disk_mib) * 1024 * 1024,
             states: FeatureStates::default(),
         }))
     }

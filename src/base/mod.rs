@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod cpu_pool;
+pub mod disk;
 pub mod error_chain;
 pub mod ids;
 pub mod rng;

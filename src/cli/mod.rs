@@ -1,5 +1,6 @@
 //! The command line: one file per sub-command.
 
+mod admin;
 mod books;
 mod logging;
 mod migrate;
@@ -40,7 +41,9 @@ enum Command {
     /// Fill a fresh database with demo data; run it before `serve`, with the same settings.
     Seed(SeedArgs),
     /// Print the API document (OpenAPI, JSON).
-    Openapi,
+    Openapi(OpenapiArgs),
+    /// Make, list and let in again administrators of the admin page.
+    Admin(admin::AdminArgs),
     /// Bring the database up to date and say what was done; `serve` does the same by itself.
     Migrate(MigrateArgs),
     /// Check every user's balance of points against his ledger; exit status 1 when one differs.
@@ -70,6 +73,13 @@ struct SeedArgs {
 }
 
 #[derive(clap::Args, Debug)]
+struct OpenapiArgs {
+    /// The document of the admin page instead of the mini-program's.
+    #[arg(long)]
+    admin: bool,
+}
+
+#[derive(clap::Args, Debug)]
 struct MigrateArgs {
     /// Only say what would be done.
     #[arg(long)]
@@ -93,7 +103,8 @@ pub fn run() -> ExitCode {
     let done = match cli.command {
         Command::Serve(args) => serve::run(*args),
         Command::Seed(args) => seed_command::run(&args),
-        Command::Openapi => openapi::run(),
+        Command::Openapi(args) => openapi::run(&args),
+        Command::Admin(args) => admin::run(args),
         Command::Migrate(args) => migrate::run(&args),
         Command::Books(args) => books::run(&args),
         Command::Version => version(),

@@ -14,11 +14,16 @@ use crate::sandbox::{WechatPaySim, WechatSim};
 /// logins valid over a restart.
 const JWT_SECRET: &str = "sandbox-secret-that-protects-nothing-at-all";
 
+/// The owner of a fresh sandbox. Fixed for the same reason; it is printed at every start.
+pub(super) const ADMIN_NAME: &str = "admin";
+pub(super) const ADMIN_PASSWORD: &str = "sandbox-play-2026";
+
 /// Signs the simulated image API's webhook.
 const WEBHOOK_SECRET: &str = "sandbox-webhook-secret";
 
 /// Settings that say that this machine serves real users.
-const PRODUCTION_VARIABLES: [&str; 3] = ["WECHAT_SECRET", "WECHAT_PAY_", "S3_"];
+const PRODUCTION_VARIABLES: [&str; 5] =
+    ["WECHAT_SECRET", "WECHAT_PAY_", "WECHAT_VIRTUAL_PAY_", "WECHAT_PUSH_", "S3_"];
 
 /// The settings of a sandbox: simulators instead of WeChat, WeChat Pay and the image API, its own database
 /// file, and this machine only unless `LISTEN` says otherwise.
@@ -129,6 +134,7 @@ pub(super) fn banner(base: &str) -> String {
    API documents   {base}/api/docs
    Control page    {base}{control}
    Payments        {base}{control}/pay
+   Admin page      {base}/admin   name {ADMIN_NAME}, password {ADMIN_PASSWORD}
 
    Paste these three lines into another terminal:
 

@@ -3,8 +3,9 @@
 //! Guarantees: the same options give the same rows, down to ids and times, on every machine and in
 //! every release that keeps the word lists; all images are public and there are exactly as many as
 //! asked for; each user's balance is what the ledger says. A database that was seeded before is
-//! refused and stays as it is. The data comes in transactions of a second or two at most, so that a
-//! server on the same file goes on; what an interrupted run left counts as seeded.
+//! refused and stays as it is; what an interrupted run left counts as seeded. A gallery that was never
+//! used gets its images in one write, which takes about two seconds for each 100 000 of them and holds
+//! other writes up: seed before serving. All else comes in writes of a second or two at most.
 //!
 //! The links of pictures lead to `seed/…` below the media address. They are placeholders: no
 //! picture is stored.
@@ -16,6 +17,7 @@ mod templates;
 mod words;
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use self::store::FavoriteRow;
@@ -32,10 +34,6 @@ const ORIGINALS: u32 = 30;
 
 /// The same for search words: the index merges what each write left, so fewer are cheaper.
 const SEARCH_ROWS_PER_WRITE: usize = 10_000;
-
-/// Images that an unused gallery gets in one write with its indexes made afterwards. They hold other
-/// writes up for a second or two, which those wait for; more would be refused.
-const IMAGES_AT_ONCE: u32 = 100_000;
 
 /// How much demo data, and which.
 #[derive(clap::Args, Clone, Debug)]
@@ -129,7 +127,7 @@ pub enum SeedError {
 ///
 /// Inside an async runtime, whose worker it would block: call it before, or on a blocking thread.
 pub fn run(db: &Db, options: &SeedOptions, media_base: &str) -> Result<SeedReport, SeedError> {
-    run_with(db, options, media_base, IMAGES_AT_ONCE)
+    run_with(db, options, media_base, u32::MAX)
 }
 
 /// [`run`], with so many images at once.
@@ -151,18 +149,20 @@ fn run_with(
     let user_ids: Vec<UserId> =
         write_all(db, "seed.users", ROWS_PER_WRITE, rows, store::insert_user)?;
 
-    let image = |n| content::image(seed, n, images, &user_ids, media_base);
+    let authors = Arc::new(user_ids.clone());
+    let base: Arc<str> = media_base.into();
+    let image = move |n| content::image(seed, n, images, &authors, &base);
     let until = image(images.saturating_sub(1)).created_at;
     let first =
         db.write_blocking("seed.places", move |tx| store::take_places(tx, images, until))?;
-    let placed = |from| (first + i64::from(from)..).zip((from..images).map(image));
+    let placed = |from| (first + i64::from(from)..).zip((from..images).map(image.clone()));
     // Making the indexes anew would take the longer, the more is in them.
     let at_once = if first == 1 { images.min(images_at_once) } else { 0 };
     let mut image_ids = Vec::new();
     if at_once > 0 {
-        let rows: Vec<_> = (0..at_once).map(image).collect();
+        let rows = (0..at_once).map(image.clone());
         image_ids = db.write_blocking("seed.images", move |tx| {
-            store::insert_images_at_once(tx, first, rows.into_iter())
+            store::insert_images_at_once(tx, first, rows)
         })?;
     }
     let rest = placed(at_once);

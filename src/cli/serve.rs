@@ -8,11 +8,14 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::Signal;
 use tokio_util::sync::CancellationToken;
 
+use super::admin::setup_notice;
 use super::{ServeArgs, logging, sandbox_mode, seed};
 use crate::app::App;
 use crate::base::clock::Clock;
 use crate::base::rng::Rng;
+use crate::base::secret::Secret;
 use crate::config::{Config, LogConfig};
+use crate::features::admin::service::setup;
 use crate::sandbox::Sandbox;
 use crate::server::{
     self, Inherited, ProxyHeaders, Readyz, Sockets, Tls, Transport, TrustedProxies, shutdown,
@@ -126,8 +129,13 @@ async fn serve(
         "listening"
     );
     if sandbox.is_some() {
+        let admin = Secret::new(sandbox_mode::ADMIN_PASSWORD.to_owned());
+        setup::ensure(app, sandbox_mode::ADMIN_NAME, &admin).await?;
         let scheme = if tls.is_some() { "https" } else { "http" };
         println!("{}", sandbox_mode::banner(&format!("{scheme}://{address}")));
+    }
+    if let Some(token) = setup::link(app).await? {
+        println!("{}", setup_notice(&config.http.public_url(), &token));
     }
     tasks.spawn(tell_systemd(ready, format!("serving on {address}"), stop.clone(), config));
     // Ends with the process: systemd watches to the end.

@@ -91,6 +91,16 @@ pub(super) const ALL: &[Migration] = &[
         name: "add_account_closures",
         sql: include_str!("../../data/migrations/0013_add_account_closures.sql"),
     },
+    Migration {
+        version: 14,
+        name: "add_admins",
+        sql: include_str!("../../data/migrations/0014_add_admins.sql"),
+    },
+    Migration {
+        version: 15,
+        name: "add_home_and_request_ids",
+        sql: include_str!("../../data/migrations/0015_add_home_and_request_ids.sql"),
+    },
 ];
 
 /// Where a database file stands.

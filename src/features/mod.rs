@@ -44,6 +44,8 @@ pub mod push;
 
 pub mod account;
 
+pub mod admin;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -61,6 +63,14 @@ use self::moderation::ModerationError;
 
 /// Where the API lives.
 pub const API_BASE: &str = "/v1";
+
+/// Where the API of the admin page lives.
+pub const ADMIN_API_BASE: &str = "/admin/api";
+
+/// The API of the admin page.
+pub fn admin_api(app: &Arc<App>) -> OpenApiService<impl OpenApi + 'static, ()> {
+    admin::open_api(app, ADMIN_API_BASE)
+}
 
 /// The API of the mini-program, all features together.
 pub fn api(app: &Arc<App>) -> OpenApiService<impl OpenApi + 'static, ()> {
@@ -235,6 +245,11 @@ pub fn periodic() -> Vec<Periodic> {
             run: |app| Box::pin(async move { Ok(stats::service::sweep(&app).await?) }),
         },
         Periodic {
+            name: "stats.moments",
+            every: Duration::from_secs(60),
+            run: |app| Box::pin(async move { Ok(stats::service::moments::note(&app).await?) }),
+        },
+        Periodic {
             name: "payments.reconcile",
             every: Duration::from_secs(2),
             run: |app| Box::pin(async move { Ok(payments::service::reconcile(&app).await?) }),
@@ -282,6 +297,11 @@ pub fn periodic() -> Vec<Periodic> {
             name: "wechat_pay.certificates",
             every: Duration::from_secs(300),
             run: |app| Box::pin(async move { Ok(refresh_certificates(&app).await?) }),
+        },
+        Periodic {
+            name: "admin.sweep",
+            every: Duration::from_secs(3600),
+            run: |app| Box::pin(async move { Ok(admin::service::sweep(&app).await?) }),
         },
         Periodic {
             name: "limits.sweep",

@@ -24,10 +24,16 @@ pub enum ErrorCode {
     TokenRevoked,
     /// WeChat does not know the login code.
     WechatCodeInvalid,
+    /// An administrator's name, password or code is wrong.
+    InvalidCredentials,
+    /// The password is right, and the code of the second factor is to be sent with it.
+    TotpRequired,
     /// The balance does not cover the price.
     InsufficientPoints,
     /// The caller may not do this.
     Forbidden,
+    /// An administrator must say once more who he is, for this touches money or secrets.
+    StepUpRequired,
     /// The user is banned.
     UserBanned,
     /// A cap that points cannot lift is reached.
@@ -110,7 +116,7 @@ const fn row(
 
 /// In the order of the enum; the assertion below makes anything else fail to compile.
 #[rustfmt::skip]
-static TABLE: [Row; 36] = {
+static TABLE: [Row; 39] = {
     use ErrorCode as C;
     use StatusCode as S;
     [
@@ -127,10 +133,16 @@ static TABLE: [Row; 36] = {
         row(C::WechatCodeInvalid, "WECHAT_CODE_INVALID", S::UNAUTHORIZED, None,
             "微信登录凭证无效或已使用，请重新登录",
             "The WeChat code is not valid or was used before; call wx.login again"),
+        row(C::InvalidCredentials, "INVALID_CREDENTIALS", S::UNAUTHORIZED, None,
+            "用户名、密码或验证码不正确", "The name, the password or the code is wrong"),
+        row(C::TotpRequired, "TOTP_REQUIRED", S::UNAUTHORIZED, None,
+            "请输入动态验证码", "Please enter the code of your authenticator"),
         row(C::InsufficientPoints, "INSUFFICIENT_POINTS", S::PAYMENT_REQUIRED, None,
             "积分不足，请先获取积分", "Not enough points"),
         row(C::Forbidden, "FORBIDDEN", S::FORBIDDEN, None,
             "没有权限进行此操作", "You may not do this"),
+        row(C::StepUpRequired, "STEP_UP_REQUIRED", S::FORBIDDEN, None,
+            "请再次验证身份后继续", "Please confirm with your password or code first"),
         row(C::UserBanned, "USER_BANNED", S::FORBIDDEN, None,
             "账号已被封禁，如有疑问请联系客服", "This account is banned; please contact support"),
         row(C::QuotaExceeded, "QUOTA_EXCEEDED", S::FORBIDDEN, None,

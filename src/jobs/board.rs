@@ -1,8 +1,10 @@
 //! How the periodic tasks are doing.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use tokio::sync::Notify;
 
 use crate::base::clock::Stopwatch;
 
@@ -13,6 +15,8 @@ pub struct JobBoard {
 
 struct Entry {
     state: JobState,
+    /// Has it run before its turn.
+    wanted: Arc<Notify>,
     /// Since the last run ended, or since the start.
     since: Stopwatch,
 }
@@ -33,9 +37,24 @@ impl JobBoard {
     pub(super) fn new(tasks: impl Iterator<Item = (&'static str, Duration)>) -> Self {
         let entry = |(name, every)| Entry {
             state: JobState { name, every, runs: 0, took: None, problem: None },
+            wanted: Arc::default(),
             since: Stopwatch::start(),
         };
         Self { tasks: Mutex::new(tasks.map(entry).collect()) }
+    }
+
+    /// Has a task run at once: one that rests begins, one that runs does so once more after that. Says
+    /// whether there is such a task.
+    pub fn run_now(&self, name: &str) -> bool {
+        let wanted = self.wanted(name);
+        wanted.inspect(|wanted| wanted.notify_one()).is_some()
+    }
+
+    /// What tells a task to run before its turn.
+    pub(super) fn wanted(&self, name: &str) -> Option<Arc<Notify>> {
+        let tasks = self.tasks.lock();
+        let entry = tasks.iter().find(|entry| entry.state.name == name)?;
+        Some(Arc::clone(&entry.wanted))
     }
 
     pub(super) fn ran(&self, name: &str, took: Duration, problem: Option<String>) {

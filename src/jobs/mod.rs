@@ -49,12 +49,13 @@ pub fn start(
     for task in tasks.iter().copied() {
         let (app, board, stop) = (Arc::clone(app), Arc::clone(&board), stop.clone());
         running.spawn(async move {
+            let wanted = board.wanted(task.name).unwrap_or_default();
+            let turn = || async {
+                // Its time has come, or somebody wants it before.
+                let _ = tokio::time::timeout(pause(&app, task.every), wanted.notified()).await;
+            };
             // A run under way is awaited: it is short and may hold something open.
-            while stop
-                .run_until_cancelled(tokio::time::sleep(pause(&app, task.every)))
-                .await
-                .is_some()
-            {
+            while stop.run_until_cancelled(turn()).await.is_some() {
                 let since = Stopwatch::start();
                 let outcome = AssertUnwindSafe((task.run)(Arc::clone(&app))).catch_unwind().await;
                 let problem = match outcome {

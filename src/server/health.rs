@@ -15,6 +15,7 @@ use tokio::sync::Mutex;
 
 use crate::app::App;
 use crate::base::clock::Stopwatch;
+use crate::base::disk::free_bytes;
 use crate::config::Config;
 use crate::jobs::JobBoard;
 
@@ -61,7 +62,7 @@ impl Readyz {
             app: Arc::clone(app),
             board: Arc::clone(board),
             data_dir: config.storage.data_dir.clone(),
-            min_free_bytes: u64::from(config.storage.min_free_disk_mib) * 1024 * 1024,
+            min_free_bytes: app.min_free_bytes,
             last: Mutex::new(None),
         }
     }
@@ -109,12 +110,6 @@ impl Endpoint for Readyz {
         *last = Some((Stopwatch::start(), code, body.clone()));
         Ok(json(code, &body))
     }
-}
-
-/// What an unprivileged process may still write at `path`, in bytes.
-fn free_bytes(path: &std::path::Path) -> Option<u64> {
-    let stats = rustix::fs::statvfs(path).ok()?;
-    Some(stats.f_bavail.saturating_mul(stats.f_frsize))
 }
 
 fn json(code: StatusCode, body: &str) -> Response {

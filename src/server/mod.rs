@@ -6,6 +6,7 @@
 
 mod accept;
 mod access_log;
+mod admin_files;
 mod body_limit;
 mod client_io;
 mod compression;

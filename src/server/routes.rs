@@ -5,20 +5,27 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use hyper::body::Bytes;
+use ipnet::IpNet;
+use poem::error::NotFoundError;
 use poem::http::{HeaderValue, Method, Uri, header};
 use poem::{Endpoint, IntoEndpoint as _, PathPattern, Request, Response, Route};
 
+use super::admin_files::AdminFiles;
 use super::health::{Healthz, Readyz};
 use super::paths::PathTable;
 use super::{AcceptSettings, Stack, StackSettings};
 use crate::app::App;
 use crate::config::Config;
 use crate::features;
-use crate::http::TrustedProxies;
+use crate::features::admin::AdminGate;
+use crate::http::{RequestContext, TrustedProxies};
 use crate::jobs::JobBoard;
 use crate::sandbox::Sandbox;
 
 const KIB: usize = 1024;
+
+/// The admin page and its API.
+const ADMIN: &str = "/admin";
 
 /// WeChat's pushes are below 4 KiB.
 const PUSH_BODY: usize = 64 * KIB;
@@ -44,9 +51,16 @@ pub fn endpoint(
 ) -> io::Result<impl Endpoint<Output = Response> + 'static> {
     let api = features::api(app);
     let document = api.spec();
+    let admin = features::admin_api(app);
+    let admin_document = admin.spec();
+    features::admin::service::tasks::attach(app, Arc::clone(&board));
     let get = [Method::GET];
     let mut paths = PathTable::new()
         .with_openapi(features::API_BASE, &document)?
+        .with_openapi(features::ADMIN_API_BASE, &admin_document)?
+        .with("/admin/api/openapi.json", &get)
+        .with("/admin", &get)
+        .with("/admin/*", &get)
         .with("/healthz", &get)
         .with("/readyz", &get)
         .with("/api/openapi.json", &get)
@@ -58,6 +72,9 @@ pub fn endpoint(
         .at("/readyz", poem::get(ready))
         .at("/api/openapi.json", poem::get(Document(document)))
         .at("/api/docs", poem::get(Docs::new(app)))
+        .at("/admin", poem::get(AdminFiles::new(&app.media.base_url)))
+        .at("/admin/", poem::get(AdminFiles::new(&app.media.base_url)))
+        .at("/admin/*path", poem::get(AdminFiles::new(&app.media.base_url)))
         .at("/media/covers/*id", poem::get(features::templates::TemplateCovers::new(app)))
         .at("/media/*key", poem::get(features::media::MediaFiles::new(app)));
     if let Some(control) = control {
@@ -68,6 +85,9 @@ pub fn endpoint(
         app: Arc::clone(app),
         base: Arc::from(features::API_BASE),
         api: api.into_endpoint(),
+        admin_base: Arc::from(features::ADMIN_API_BASE),
+        admin: AdminGate::new(app, admin.into_endpoint(), admin_document),
+        admin_networks: config.admin.admin_allowed_networks.clone(),
         others,
     };
     Ok(Stack::new(
@@ -119,34 +139,63 @@ fn hsts(config: &Config) -> Option<HeaderValue> {
     is_sent.then(|| HeaderValue::from_str(&format!("max-age={seconds}")).ok()).flatten()
 }
 
-/// The API at its base path, everything else beside it.
+/// The two APIs at their base paths, everything else beside them.
 ///
 /// By hand what `Route::nest` and `.data()` would do: two layers less for each request, which is a
 /// tenth of the cost of a cached answer.
-struct Mounted<A> {
+struct Mounted<A, B> {
     app: Arc<App>,
     base: Arc<str>,
     api: A,
+    admin_base: Arc<str>,
+    admin: AdminGate<B>,
+    /// Who reaches anything of the admin page; empty: everybody.
+    admin_networks: Vec<IpNet>,
     others: Route,
 }
 
-impl<A: Endpoint<Output = Response>> Endpoint for Mounted<A> {
+impl<A, B> Endpoint for Mounted<A, B>
+where
+    A: Endpoint<Output = Response>,
+    B: Endpoint<Output = Response>,
+{
     type Output = Response;
 
     async fn call(&self, mut req: Request) -> poem::Result<Response> {
         req.set_data(Arc::clone(&self.app));
-        let below =
-            req.uri().path_and_query().and_then(|path| path.as_str().strip_prefix(&*self.base));
-        match below.filter(|below| below.starts_with('/')).map(Uri::try_from) {
-            Some(Ok(below)) => {
-                *req.uri_mut() = below;
-                // The router appends its own pattern, for the access log.
-                req.set_data(PathPattern(Arc::clone(&self.base)));
-                self.api.call(req).await
-            }
-            _ => self.others.call(req).await,
+        if enter(&mut req, &self.base) {
+            return self.api.call(req).await;
         }
+        let is_admin = req.uri().path().starts_with(ADMIN);
+        if is_admin && !is_within(&self.admin_networks, RequestContext::of(&req)) {
+            return Err(NotFoundError.into());
+        }
+        if is_admin && enter(&mut req, &self.admin_base) {
+            return self.admin.call(req).await;
+        }
+        self.others.call(req).await
     }
+}
+
+/// Makes the address relative to `base`, if it is below it.
+fn enter(req: &mut Request, base: &Arc<str>) -> bool {
+    let below = req.uri().path_and_query().and_then(|path| path.as_str().strip_prefix(&**base));
+    match below.filter(|below| below.starts_with('/')).map(Uri::try_from) {
+        Some(Ok(below)) => {
+            *req.uri_mut() = below;
+            // The router appends its own pattern, for the access log.
+            req.set_data(PathPattern(Arc::clone(base)));
+            true
+        }
+        _ => false,
+    }
+}
+
+/// Whether the client is in one of `networks`, if there are any.
+fn is_within(networks: &[IpNet], context: Option<&Arc<RequestContext>>) -> bool {
+    let client = context.and_then(|context| context.client_ip());
+    networks.is_empty()
+        || client.is_some_and(|ip| networks.iter().any(|network| network.contains(&ip)))
 }
 
 /// The page over the API document: 1.6 MB with its script, made when somebody first looks, so that an

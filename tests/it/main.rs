@@ -4,6 +4,8 @@
 mod support;
 
 mod acme;
+mod admin;
+mod admin_auth_coverage;
 mod auth;
 mod auth_coverage;
 mod crash;

@@ -30,7 +30,7 @@ async fn with_wechat() -> (TestApp, User, String) {
 }
 
 fn admin() -> Actor {
-    Actor::Admin("root".to_owned())
+    Actor::admin("root")
 }
 
 fn texts(words: &[&str]) -> Vec<String> {

@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 use std::fmt;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
@@ -38,12 +38,16 @@ pub(crate) struct Operation {
     pub(crate) method: String,
     /// With the base path: `/v1/proxy/jobs/{jobId}`.
     pub(crate) path: String,
-    spec: Value,
+    pub(crate) spec: Value,
 }
 
 /// All operations of the document as served.
 pub(crate) async fn operations(t: &TestApp) -> Vec<Operation> {
-    let document = t.get("/api/openapi.json").await.ok();
+    operations_in(&t.get("/api/openapi.json").await.ok())
+}
+
+/// All operations of a document.
+pub(crate) fn operations_in(document: &Value) -> Vec<Operation> {
     let base = document["servers"][0]["url"].as_str().expect("the document has a server");
     let paths = document["paths"].as_object().expect("the document has paths");
     let operations = paths.iter().flat_map(|(path, operations)| {
@@ -63,8 +67,14 @@ async fn the_document_is_the_reviewed_one() {
     let t = TestApp::start().await;
     let answer = t.get("/api/openapi.json").await;
     assert_eq!(answer.header("content-type"), Some("application/json; charset=utf-8"));
-    let served = format!("{}\n", answer.text());
-    let path = snapshot_path();
+    is_reviewed(&answer.text(), "tests/openapi/api.json");
+}
+
+/// Fails when `document` is not the one in the file `reviewed`.
+#[track_caller]
+pub(crate) fn is_reviewed(document: &str, reviewed: &str) {
+    let served = format!("{document}\n");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(reviewed);
     if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {
         fs::write(&path, &served).expect("the snapshot can be written");
     }
@@ -96,9 +106,15 @@ async fn the_command_line_prints_the_same_document() {
 async fn no_key_stands_twice() {
     let t = TestApp::start().await;
     let document = t.get("/api/openapi.json").await.text();
+    has_unique_keys(&document);
+}
+
+/// Fails when an object of `document` has a key twice.
+#[track_caller]
+pub(crate) fn has_unique_keys(document: &str) {
     // Readers keep one of two: half of a path's methods would be gone. It happens when two APIs
     // share a path; all methods of one path belong into one feature.
-    if let Err(err) = serde_json::from_str::<UniqueKeys>(&document) {
+    if let Err(err) = serde_json::from_str::<UniqueKeys>(document) {
         panic!("{err}");
     }
 }
@@ -107,12 +123,18 @@ async fn no_key_stands_twice() {
 async fn every_operation_is_described() {
     let t = TestApp::start().await;
     let operations = operations(&t).await;
+    are_described(&operations, PUBLIC);
+}
+
+/// Fails when one of `operations` is not documented as all are; `public` ones take no session.
+#[track_caller]
+pub(crate) fn are_described(operations: &[Operation], public: &[&str]) {
     assert!(operations.len() > 10, "the document was understood");
     let problems: Vec<String> = operations
         .iter()
         .flat_map(|operation| {
             let of = format!("{} {}", operation.method, operation.path);
-            problems(operation).into_iter().map(move |problem| format!("{of}: {problem}"))
+            problems(operation, public).into_iter().map(move |problem| format!("{of}: {problem}"))
         })
         .collect();
     assert!(problems.is_empty(), "{}", problems.join("\n"));
@@ -129,10 +151,6 @@ async fn the_documentation_page_loads_nothing_from_elsewhere() {
     assert!(page.text().contains("spec: spec,"));
 }
 
-fn snapshot_path() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/openapi/api.json")
-}
-
 /// The number of the first line that differs.
 fn first_difference(left: &str, right: &str) -> Option<usize> {
     if left == right {
@@ -142,7 +160,7 @@ fn first_difference(left: &str, right: &str) -> Option<usize> {
     Some(same + 1)
 }
 
-fn problems(operation: &Operation) -> Vec<String> {
+fn problems(operation: &Operation, public: &[&str]) -> Vec<String> {
     let Operation { id, path, spec, .. } = operation;
     let mut problems = Vec::new();
     let is_empty = |name: &str| spec[name].as_str().is_none_or(str::is_empty);
@@ -161,7 +179,7 @@ fn problems(operation: &Operation) -> Vec<String> {
         }
     }
     let is_protected = spec["security"].as_array().is_some_and(|schemes| !schemes.is_empty());
-    if is_protected == PUBLIC.contains(&id.as_str()) {
+    if is_protected == public.contains(&id.as_str()) {
         problems.push(if is_protected {
             "is public, and asks for a token".to_owned()
         } else {
@@ -294,6 +312,6 @@ fn an_operation_without_description_is_seen() {
         path: "/v1/x/{jobId}".to_owned(),
         spec: serde_json::json!({ "operationId": "x", "tags": [], "responses": {"200": {}} }),
     };
-    let problems = problems(&operation);
+    let problems = problems(&operation, PUBLIC);
     assert_eq!(problems.len(), 6, "{problems:?}");
 }

@@ -102,6 +102,34 @@ async fn many_notifications_of_one_payment_credit_once() {
 }
 
 #[tokio::test]
+async fn events_that_a_crash_has_cut_short_are_ended() {
+    let t = TestApp::start().await;
+    let alice = t.log_in("alice").await;
+    let paid = month(&alice).await;
+    t.sandbox.wechat_pay().pay(&paid["wxPayParams"]).unwrap();
+    t.deliver_notifications().await;
+    assert_eq!(status(&alice, &paid).await, "PAID");
+    let unpaid = place(&alice, json!({ "packId": "points_100" })).await;
+    // As the server leaves them when it dies between storing and settling.
+    for (order, kind) in [
+        (id(&paid), "TRANSACTION.SUCCESS"),
+        (id(&paid), "xpay_refund_notify"),
+        (id(&unpaid), "TRANSACTION.SUCCESS"),
+    ] {
+        t.sql(&format!(
+            "INSERT INTO payment_events (source, received_at, headers, body, state, event_type, reference)
+             VALUES ('notify', {}, '{{}}', x'', 'received', '{kind}', '{order}')",
+            t.clock.now().0
+        ));
+    }
+    dream_bff::features::payments::service::sweep(&t.app()).await.unwrap();
+    assert_eq!(events(&t, "received"), 3, "they may still be worked on");
+    t.clock.advance(Duration::from_secs(3601));
+    dream_bff::features::payments::service::sweep(&t.app()).await.unwrap();
+    assert_eq!((events(&t, "received"), events(&t, "repeated"), events(&t, "flagged")), (0, 1, 2));
+}
+
+#[tokio::test]
 async fn what_is_not_from_wechat_changes_nothing_and_is_recorded() {
     let t = TestApp::start().await;
     let alice = t.log_in("alice").await;

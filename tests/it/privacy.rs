@@ -54,7 +54,7 @@ async fn running(user: &User, job: &str) {
 }
 
 fn admin() -> Actor {
-    Actor::Admin("root".to_owned())
+    Actor::admin("root")
 }
 
 /// The time in which requests under way may leave something is over.

@@ -107,6 +107,8 @@ fn a_sandbox_refuses_to_run_with_production_credentials() {
     for (name, value) in [
         ("WECHAT_SECRET", "0123456789abcdef0123456789abcdef"),
         ("WECHAT_PAY_MCHID", "1900000001"),
+        ("WECHAT_VIRTUAL_PAY_OFFER_ID", "1450012345"),
+        ("WECHAT_PUSH_TOKEN", "abcdefgh"),
         ("S3_BUCKET", "pictures"),
     ] {
         let folder = TempDir::new().unwrap();

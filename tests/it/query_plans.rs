@@ -12,12 +12,23 @@ use crate::support::TestApp;
 
 /// A statement that may do what others must not: in which file, how it begins, and why.
 const MAY_SCAN: &[(&str, &str, &str)] = &[
+    ("admin/store.rs", "SELECT id, username, role, totp", "all of a few rows are wanted"),
+    ("admin/store/home.rs", "SELECT COUNT(*), MIN(received_at)", "the index has only what waits"),
+    ("admin/store/home.rs", "SELECT COUNT(*), NULL", "the index has only what waits"),
+    ("admin/store/home.rs", "SELECT COUNT(*), MIN(g.created_at)", "a thousand of what waits"),
+    ("admin/store/home.rs", "SELECT wrong", "reads the last row by the primary key"),
+    (
+        "admin/store/home.rs",
+        "SELECT COUNT(*), MIN(ended_at)",
+        "some of the last by the primary key",
+    ),
     ("gallery/store.rs", "SELECT category_id, name, icon", "all of a few rows are wanted"),
     ("points/store/packs.rs", "SELECT pack_id", "all of a few rows are wanted"),
     ("settings/store.rs", "SELECT key, value", "all of a few rows are wanted"),
     ("generations/store/reads.rs", "SELECT g.job_id", "orders the pictures of one page"),
     ("points/store/books.rs", "WITH ledger", "at night: it is about the whole ledger"),
     ("points/store/books.rs", "SELECT checked_at", "reads the last row by the primary key"),
+    ("stats/store/moments.rs", "SELECT completed_at", "the last thousand by the primary key"),
     ("templates/store.rs", "SELECT template_id, title, desc", "all are wanted, a thousand at most"),
     ("templates/store.rs", "SELECT template_id, title, mode", "all are wanted, a thousand at most"),
     ("templates/store.rs", "SELECT COUNT(*)", "a thousand at most, when an admin adds one"),
@@ -26,6 +37,7 @@ const MAY_SCAN: &[(&str, &str, &str)] = &[
     ("reconciliation/store/money.rs", "SELECT checked_at", "reads the last row by the primary key"),
     ("reconciliation/store/ours.rs", "SELECT r.refund_id", "orders the refunds of one day"),
     ("orders/store/payments.rs", "SELECT order_id, refund_due", "the index has only what is due"),
+    ("payments/store.rs", "WITH told", "the index has only what is not finished"),
 ];
 
 /// What a statement is told for its parameters by the planner: nothing is known of them.

@@ -41,7 +41,7 @@ fn kinds(t: &TestApp) -> Vec<(&'static str, String)> {
 }
 
 async fn repair(t: &TestApp, difference: &Difference) -> Repair {
-    let actor = Actor::Admin("root".to_owned());
+    let actor = Actor::admin("root");
     reconciliation::service::repair(&t.app(), difference.id, actor).await.unwrap()
 }
 
@@ -147,7 +147,7 @@ async fn every_way_to_differ_is_noted_once_and_repaired_by_asking() {
     assert_eq!(t.order_status(&console), "REFUNDED");
     assert_eq!(kinds(&t), [("unknown_order", foreign)]);
     let left = open(&t).remove(0);
-    let (app, admin) = (t.app(), Actor::Admin("root".to_owned()));
+    let (app, admin) = (t.app(), Actor::admin("root"));
     let resolve =
         |how: &str| reconciliation::service::resolve(&app, left.id, how.to_owned(), admin.clone());
     assert!(matches!(resolve(" ").await, Err(ReconciliationError::Note)));

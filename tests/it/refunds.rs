@@ -25,7 +25,7 @@ fn wish(order: &str, amount: RefundAmount) -> RefundWish {
         points: None,
         if_spent: IfSpent::Refuse,
         reason: "不想要了".to_owned(),
-        actor: Actor::Admin("root".to_owned()),
+        actor: Actor::admin("root"),
     }
 }
 

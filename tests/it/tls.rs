@@ -148,8 +148,8 @@ async fn beside_tls_plain_http_answers_health_and_leads_to_https() {
         assert_eq!(to, Some("https://api.example.com/v1/users/me?a=1"));
         assert_eq!(answer.header("strict-transport-security"), None);
     }
-    ask("GET", "/v1/users/me", "evil.example").await.error(404, "NOT_FOUND");
-    ask("GET", "/.well-known/acme-challenge/unknown", NAME).await.error(404, "NOT_FOUND");
+    ask("GET", "/v1/users/me", "evil.example").await.fails(404, "NOT_FOUND");
+    ask("GET", "/.well-known/acme-challenge/unknown", NAME).await.fails(404, "NOT_FOUND");
 }
 
 /// What the certificate served at `address` is good for.

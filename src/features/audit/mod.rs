@@ -7,4 +7,4 @@ mod model;
 pub mod service;
 mod store;
 
-pub use model::{Actor, AuditEntry};
+pub use model::{Actor, AuditEntry, AuditFilter, AuditRow, ByAdmin};

@@ -41,9 +41,9 @@ impl GenerationsApi {
     ///
     /// Takes a job and answers at once; `GET /jobs/{jobId}` tells how it goes. First the day's free
     /// pictures are used (all of a job or none), then points. A job that is not delivered gives both
-    /// back. Errors, in this order: `VIP_REQUIRED`, `QUOTA_EXCEEDED`, `INSUFFICIENT_POINTS`,
-    /// `RATE_LIMIT_EXCEEDED` (too many of your jobs wait), `SERVICE_OVERLOAD` (too many wait in all);
-    /// `IDEMPOTENCY_KEY_REUSED`.
+    /// back. Errors, in this order: `CONTENT_REJECTED` (the prompt may not be used), `VIP_REQUIRED`,
+    /// `QUOTA_EXCEEDED`, `INSUFFICIENT_POINTS`, `RATE_LIMIT_EXCEEDED` (too many of your jobs wait),
+    /// `SERVICE_OVERLOAD` (too many wait in all); `IDEMPOTENCY_KEY_REUSED`.
     #[oai(path = "/images/generate", method = "post", operation_id = "generateImages")]
     async fn generate(
         &self,

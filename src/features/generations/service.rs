@@ -39,6 +39,11 @@ use crate::db::{DbError, Tx};
 use crate::features::settings::{self, Entitlements};
 use crate::features::users;
 
+/// Jobs that wait and jobs that hold a worker, at this moment.
+pub fn load_now(app: &App) -> (usize, usize) {
+    app.states.get::<Engine>().load()
+}
+
 /// Takes up what the last process left: what waits and what was under way. To be called before
 /// serving.
 ///

@@ -88,6 +88,40 @@ pub(super) fn is_flagged(
     Ok(found.is_some())
 }
 
+/// Ends some events that nobody works on any more: the server died between storing and processing them.
+/// What they told may have been done since, by a repeat or by asking; what has not is flagged. `false`
+/// when none are left. Uses payment_events_open_idx.
+pub(super) fn end_cut_short(
+    tx: &Tx<'_>,
+    until: UnixMillis,
+    batch: i64,
+    now: UnixMillis,
+) -> Result<bool, DbError> {
+    let ended = tx.execute(
+        "WITH told(id, is_done) AS (
+           SELECT e.id,
+                  EXISTS (SELECT 1 FROM payment_events other
+                           WHERE other.reference = e.reference
+                             AND other.event_type IS e.event_type
+                             AND other.state IN ('done', 'repeated'))
+                  OR (e.event_type IN ('TRANSACTION.SUCCESS', 'xpay_goods_deliver_notify')
+                      AND EXISTS (SELECT 1 FROM orders
+                                   WHERE order_id = e.reference AND paid_at IS NOT NULL))
+             FROM payment_events e
+            WHERE e.state = 'received' AND e.received_at < ?1
+            ORDER BY e.id LIMIT ?2)
+         UPDATE payment_events
+            SET state = CASE WHEN told.is_done THEN 'repeated' ELSE 'flagged' END,
+                problem = CASE WHEN told.is_done THEN NULL
+                               ELSE 'the server ended before it was processed' END,
+                processed_at = ?3
+           FROM told
+          WHERE payment_events.id = told.id",
+        params![until, batch, now],
+    )?;
+    Ok(ended > 0)
+}
+
 /// Forgets some events of a state that came before `until`; `false` when none are left. What is
 /// flagged is never forgotten.
 pub(super) fn forget_refused(tx: &Tx<'_>, until: UnixMillis, batch: i64) -> Result<bool, DbError> {

@@ -13,4 +13,4 @@ pub mod service;
 mod store;
 
 pub use api::StatsApi;
-pub use model::{DayStats, StatsDifference, StatsError};
+pub use model::{DayStats, Figures, Sales, StatsDifference, StatsError};

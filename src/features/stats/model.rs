@@ -1,5 +1,7 @@
 //! What is counted.
 
+mod figures;
+
 use std::fmt;
 
 use jiff::ToSpan as _;
@@ -9,6 +11,8 @@ use crate::base::time::UnixMillis;
 use crate::db::DbError;
 use crate::features::generations::Quota;
 use crate::features::users::StoredUser;
+
+pub use figures::{Figures, Sales};
 
 /// A user's ended jobs, ever.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -1,6 +1,7 @@
 //! Reading statistics; keeping who is active.
 
 mod check;
+pub mod moments;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

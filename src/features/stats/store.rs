@@ -3,6 +3,7 @@
 //! The counters are written by triggers. What else is read here belongs to the feature that writes it.
 
 pub(super) mod check;
+pub(super) mod moments;
 
 use super::model::{Calendar, DayStats, Global, JobTotals, Recent};
 use crate::base::ids::UserId;

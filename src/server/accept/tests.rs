@@ -283,6 +283,19 @@ async fn shutdown_lets_a_slow_handler_finish_and_closes_the_idle() {
 }
 
 #[tokio::test]
+async fn after_shutdown_a_connection_that_rests_is_answered_once_more() {
+    let server = start(settings());
+    let mut kept = server.send(&get("/ok")).await;
+    answer(&mut kept).await;
+    server.shutdown.cancel();
+    tokio::time::sleep(SHORT / 4).await;
+    kept.write_all(get("/ok").as_bytes()).await.unwrap();
+    let text = answer(&mut kept).await.to_lowercase();
+    assert!(text.starts_with("http/1.1 200") && text.contains("connection: close"), "{text}");
+    assert!(closed(&mut kept).await < LAST_CALL, "that was the last");
+}
+
+#[tokio::test]
 async fn shutdown_cuts_what_does_not_finish() {
     let server = start(AcceptSettings { drain_timeout: SHORT, ..settings() });
     let mut never = server.send(&get("/never")).await;

@@ -1,7 +1,7 @@
 //! The server in this process.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::call::{Call, Server};
 use super::settings::Settings;
-use super::{Answer, User};
+use super::{Admin, Answer, User};
 
 /// When tests begin: 2026-01-29T12:00:00Z.
 const START: UnixMillis = UnixMillis(1_769_688_000_000);
@@ -157,6 +157,11 @@ impl TestApp {
         User::new(&self.server, &answer.ok())
     }
 
+    /// A new administrator of this role (`owner`, `operator`, `content`, `viewer`), logged in.
+    pub(crate) fn admin(&self, role: &str) -> Admin {
+        Admin::new(self, &self.server, role)
+    }
+
     /// The database file, opened beside the server.
     pub(crate) fn database(&self) -> Connection {
         let connection = Connection::open(self.folder.path().join("dream.db")).unwrap();
@@ -180,6 +185,11 @@ impl TestApp {
         let names = ["dream.db", "dream.db-wal"].map(|name| self.folder.path().join(name));
         let present = names.into_iter().filter(|path: &PathBuf| path.exists());
         present.flat_map(|path| std::fs::read(path).unwrap()).collect()
+    }
+
+    /// Where its files are.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// Serves on a real socket too, for what only sockets show.

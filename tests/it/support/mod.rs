@@ -3,6 +3,7 @@
 //! [`TestApp`] is the server in this process, with a clock that is moved by hand; [`Process`] is
 //! the real binary. Nothing is shared between tests, so they run in any order and all at once.
 
+mod admin;
 mod answer;
 mod app;
 mod call;
@@ -15,6 +16,7 @@ mod upstream;
 mod user;
 mod wire;
 
+pub(crate) use admin::{Admin, COOKIE};
 pub(crate) use answer::Answer;
 pub(crate) use app::TestApp;
 pub(crate) use process::{Process, command, signal};

@@ -79,6 +79,12 @@ impl Engine {
         Ok(Reservation { engine: Arc::clone(self), user, terms, queue })
     }
 
+    /// Jobs that wait and jobs that hold a worker.
+    pub(super) fn load(&self) -> (usize, usize) {
+        let scheduler = self.scheduler.lock();
+        (scheduler.waiting(), scheduler.running())
+    }
+
     /// Where a waiting job stands.
     pub(super) fn position(&self, user: UserId, seq: i64, workers: u32) -> Forecast {
         let scheduler = self.scheduler.lock();

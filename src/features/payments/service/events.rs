@@ -14,6 +14,9 @@ const REFUSED_DAYS: i64 = 30;
 /// … what was processed for three years, as long as a payment can be disputed.
 const DONE_DAYS: i64 = 3 * 366;
 
+/// Nothing works on an event for longer than this, in seconds; WeChat repeats many times until then.
+const WORKED_ON_S: i64 = 3600;
+
 /// Events forgotten in one transaction.
 const BATCH: i64 = 500;
 
@@ -101,13 +104,16 @@ pub fn forget_openid(tx: &Tx<'_>, user: UserId, openid: &str) -> Result<(), DbEr
     store::forget_openid(tx, user, openid)
 }
 
-/// Forgets what is old.
+/// Ends what a crash has cut short, and forgets what is old.
 ///
 /// # Errors
 /// What the database fails with.
 pub async fn sweep(app: &App) -> Result<(), DbError> {
     let now = app.clock.now();
     let before = |days: i64| now.plus_seconds(-days * DAY_S);
+    let cut_short = now.plus_seconds(-WORKED_ON_S);
+    let end_cut_short = move |tx: &Tx<'_>| store::end_cut_short(tx, cut_short, BATCH, now);
+    while app.db.write("payments.sweep", end_cut_short).await? {}
     let (refused, done) = (before(REFUSED_DAYS), before(DONE_DAYS));
     let forget_refused = move |tx: &Tx<'_>| store::forget_refused(tx, refused, BATCH);
     while app.db.write("payments.sweep", forget_refused).await? {}

@@ -25,6 +25,7 @@ fn differences(tx: &Tx<'_>) -> Result<Vec<StatsDifference>, DbError> {
     found.extend(check::wrong_job_days(tx, most)?);
     found.extend(check::wrong_totals(tx, most)?);
     found.extend(check::wrong_refunds(tx, most)?);
+    found.extend(check::wrong_sales(tx, most)?);
     Ok(found)
 }
 

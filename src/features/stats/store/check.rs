@@ -122,6 +122,28 @@ pub(in crate::features::stats) fn wrong_refunds(
     .map(|all| all.into_iter().flatten().collect())
 }
 
+/// Days on which other numbers of users paid or points were sold, up to `most`.
+pub(in crate::features::stats) fn wrong_sales(
+    tx: &Tx<'_>,
+    most: i64,
+) -> Result<Vec<StatsDifference>, DbError> {
+    tx.query_all(
+        "SELECT day, SUM(stored_users), SUM(users), SUM(stored_points), SUM(points)
+           FROM (
+             SELECT day, paying_users AS stored_users, 0 AS users, points_sold AS stored_points,
+                    0 AS points
+               FROM daily_sales
+             UNION ALL
+             SELECT day, 0, paying_users, 0, points_sold FROM counted_daily_sales
+           )
+          GROUP BY day
+         HAVING SUM(stored_users) <> SUM(users) OR SUM(stored_points) <> SUM(points) LIMIT ?1",
+        params![most],
+        |row| differing("daily_sales", &["paying_users", "points_sold"], row),
+    )
+    .map(|all| all.into_iter().flatten().collect())
+}
+
 /// Makes every counter anew. What cannot be counted any more (on which day a refund was that no day
 /// knows) goes to the day of the order's last change.
 pub(in crate::features::stats) fn rebuild(tx: &Tx<'_>) -> Result<(), DbError> {
@@ -157,6 +179,17 @@ pub(in crate::features::stats) fn rebuild(tx: &Tx<'_>) -> Result<(), DbError> {
          SELECT day, new_users, active_users, jobs_succeeded, jobs_failed, jobs_canceled,
                 points_earned, points_spent, points_refunded, orders_paid, revenue, refunded
            FROM counted_daily_stats",
+        [],
+    )?;
+    tx.execute("DELETE FROM day_payers", [])?;
+    tx.execute(
+        "INSERT INTO day_payers (day, user_id) SELECT day, user_id FROM counted_day_payers",
+        [],
+    )?;
+    tx.execute("DELETE FROM daily_sales", [])?;
+    tx.execute(
+        "INSERT INTO daily_sales (day, paying_users, points_sold)
+         SELECT day, paying_users, points_sold FROM counted_daily_sales",
         [],
     )?;
     tx.execute("DELETE FROM stats_totals", [])?;

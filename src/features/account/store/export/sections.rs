@@ -438,8 +438,15 @@ pub(super) const SECTIONS: &[Section] = &[
 /// Tables that hold nothing of a user that he does not get elsewhere, and why.
 #[cfg(test)]
 pub(super) const NOT_EXPORTED: &[(&str, &str)] = &[
+    ("admin_login_failures", "names and addresses that tried to be an administrator"),
+    ("admin_recovery_codes", "hashed secrets of administrators"),
+    ("admin_sessions", "of administrators"),
+    ("admin_setup", "of nobody"),
+    ("admins", "of administrators, who are no users"),
     ("bill_runs", "of an operator"),
+    ("daily_sales", "counts of all users together"),
     ("daily_stats", "counts of all users together"),
+    ("day_payers", "on which days there are paid orders, which are there"),
     ("differences", "of an operator: what a bill says and we do not"),
     ("media_traces", "questions to WeChat, of no user; what came of them is in media_checks"),
     ("moderation_words", "of an operator"),
@@ -448,6 +455,7 @@ pub(super) const NOT_EXPORTED: &[(&str, &str)] = &[
     ("refund_days", "amounts of refunds, by day"),
     ("removed_active_days", "counts of all users together"),
     ("removed_job_days", "the part of user_job_days whose jobs are no longer kept"),
+    ("stats_moments", "counts of all users together"),
     ("stats_totals", "counts of all users together"),
     ("account_closures", "only while an account is closed: nobody can ask then"),
     ("books_checks", "what the nightly check of the books found, by user number"),
@@ -481,6 +489,8 @@ pub(super) const WITHHELD: &[(&str, &str, &str)] = &[
     ("refresh_tokens", "family_id", "part of living tokens"),
     ("refresh_tokens", "token_hash", "a hashed secret"),
     ("orders", "id", "a row number; orders are known by order_id"),
+    ("orders", "request_id", "of the request that made it, for the operator"),
+    ("generations", "request_id", "of the request that made it, for the operator"),
     ("order_payments", "next_ask_at", "a matter of the machine"),
     ("order_payments", "asked_at", "a matter of the machine"),
     ("order_payments", "failed_asks", "a matter of the machine"),

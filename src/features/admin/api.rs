@@ -1,0 +1,48 @@
+//! The admin API: one document of its own, below `/admin/api`. A new area is a file here and a line in
+//! [`open_api`].
+
+mod accounts;
+mod audit;
+mod auth;
+mod cookie;
+mod error;
+mod gate;
+mod home;
+mod session;
+mod tag;
+mod wire;
+
+use std::sync::Arc;
+
+use poem_openapi::{OpenApi, OpenApiService};
+
+use crate::app::App;
+
+pub use auth::{Content, Operator, OperatorSteppedUp, Owner, OwnerSteppedUp, Viewer};
+pub use gate::AdminGate;
+pub use tag::AdminTag;
+
+/// The operations of the admin page, all areas together, to be mounted at `base`.
+pub fn open_api(app: &Arc<App>, base: &str) -> OpenApiService<impl OpenApi + 'static, ()> {
+    // In groups, since a tuple of them holds sixteen at most.
+    let admins = (
+        home::HomeApi { app: Arc::clone(app) },
+        session::SessionApi { app: Arc::clone(app) },
+        accounts::AccountsApi { app: Arc::clone(app) },
+        audit::AuditApi { app: Arc::clone(app) },
+    );
+    OpenApiService::new(admins, "dream-bff admin", env!("CARGO_PKG_VERSION"))
+        .description(DESCRIPTION)
+        .server(base)
+}
+
+/// The front page of the document.
+const DESCRIPTION: &str = "\
+What the operator's page is made of.
+
+- Log in with `POST /session/login`; the session is a cookie (`HttpOnly`, `SameSite=Strict`). What \
+changes something must come from the page itself: `Origin` is checked.
+- The security scheme of an operation is the least role it takes: viewer, content, operator, owner. \
+With `SteppedUp` it touches money or secrets: `STEP_UP_REQUIRED` until `POST /session/step-up`.
+- JSON in camelCase; money in fen; times RFC 3339 UTC with milliseconds; lists by `limit` and `cursor`.
+- Errors have one shape: `{error, message, timestamp, path, requestId, details?}`.";
