@@ -1,7 +1,10 @@
 //! `health`: asks the running server on this machine whether it is ready, for install.sh and for
 //! containers, which have no curl.
 //!
-//! It asks where the settings say that the server listens, over this machine's own address.
+//! It asks where the settings say that the server listens, over this machine's own address: the plain
+//! listener beside TLS (`HTTP_LISTEN`) if there is one, else the main one, by TLS if it speaks that.
+
+mod unverified;
 
 use std::error::Error;
 use std::io::{self, Read, Write};
@@ -29,11 +32,20 @@ enum HealthError {
 
 #[expect(clippy::print_stdout, reason = "this is the output")]
 pub(super) fn run(config: &Config) -> Result<(), Box<dyn Error>> {
-    let address = reachable(config.listen());
-    let answer = ask(address).map_err(|source| HealthError::NoAnswer { address, source })?;
-    let report = ready(&answer, address)?;
-    println!("{report}");
+    println!("{}", report(config)?);
     Ok(())
+}
+
+fn report(config: &Config) -> Result<String, HealthError> {
+    let beside = std::env::var("HTTP_LISTEN").ok().and_then(|text| text.trim().parse().ok());
+    let address = reachable(beside.unwrap_or_else(|| config.listen()));
+    match ready(ask(address, None), address) {
+        // Not HTTP, or closed without a word: so does a listener that wants TLS.
+        Err(HealthError::Strange { .. }) if beside.is_none() => {
+            ready(ask(address, Some(&config.http.public_url())), address)
+        }
+        said => said,
+    }
 }
 
 /// Where to connect for what listens on `address`: "all addresses" is no address to go to.
@@ -46,28 +58,46 @@ fn reachable(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, address.port())
 }
 
-fn ask(address: SocketAddr) -> io::Result<String> {
+/// What is answered at `address`; by TLS when there is the address that clients use.
+fn ask(address: SocketAddr, public_url: Option<&str>) -> io::Result<Vec<u8>> {
     let stream = TcpStream::connect_timeout(&address, TIMEOUT)?;
     stream.set_read_timeout(Some(TIMEOUT))?;
     stream.set_write_timeout(Some(TIMEOUT))?;
-    exchange(stream, address)
+    let Some(public_url) = public_url else { return exchange(stream, address) };
+    let url = url::Url::parse(public_url).ok();
+    let host = url.as_ref().and_then(url::Url::host_str);
+    exchange(unverified::over(stream, address, host)?, address)
 }
 
-fn exchange(mut stream: impl Read + Write, address: SocketAddr) -> io::Result<String> {
-    write!(stream, "GET /readyz HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n")?;
-    stream.flush()?;
+/// One question and whatever comes back. A connection that is cut after something came has answered.
+fn exchange(mut stream: impl Read + Write, address: SocketAddr) -> io::Result<Vec<u8>> {
     let mut answer = Vec::new();
-    stream.take(MAX_ANSWER).read_to_end(&mut answer)?;
-    Ok(String::from_utf8_lossy(&answer).into_owned())
+    let question = format!("GET /readyz HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
+    let talk = stream
+        .write_all(question.as_bytes())
+        .and_then(|()| stream.flush())
+        .and_then(|()| Read::by_ref(&mut stream).take(MAX_ANSWER).read_to_end(&mut answer));
+    match talk {
+        Err(err) if answer.is_empty() && !is_cut(&err) => Err(err),
+        _ => Ok(answer),
+    }
+}
+
+/// Whether the other side has ended the connection.
+fn is_cut(err: &io::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
+    [BrokenPipe, ConnectionReset, UnexpectedEof].contains(&err.kind())
 }
 
 /// The report in an answer that says "ready".
-fn ready(answer: &str, address: SocketAddr) -> Result<&str, HealthError> {
+fn ready(answer: io::Result<Vec<u8>>, address: SocketAddr) -> Result<String, HealthError> {
+    let answer = answer.map_err(|source| HealthError::NoAnswer { address, source })?;
+    let answer = String::from_utf8_lossy(&answer);
     let strange = || HealthError::Strange { address };
     let status = answer.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3));
     let (_, report) = answer.split_once("\r\n\r\n").ok_or_else(strange)?;
     match status {
-        Some("200") => Ok(report),
+        Some("200") => Ok(report.to_owned()),
         Some("503") => Err(HealthError::NotReady { report: report.to_owned() }),
         _ => Err(strange()),
     }
@@ -91,8 +121,10 @@ mod tests {
     #[test]
     fn only_a_200_is_ready() {
         let here = at("127.0.0.1:80");
-        let said = |answer| ready(answer, here).map_err(|err| err.to_string());
-        assert_eq!(said("HTTP/1.1 200 OK\r\na: b\r\n\r\n{}"), Ok("{}"));
+        let said = |answer: &str| {
+            ready(Ok(answer.as_bytes().to_vec()), here).map_err(|err| err.to_string())
+        };
+        assert_eq!(said("HTTP/1.1 200 OK\r\na: b\r\n\r\n{}"), Ok("{}".to_owned()));
         let full = said("HTTP/1.1 503 Service Unavailable\r\n\r\n{\"disk\":\"almost full\"}");
         assert!(full.unwrap_err().contains("almost full"));
         for strange in ["", "HTTP/1.1 404 Not Found\r\n\r\n", "SSH-2.0-x\r\n", "HTTP/1.1 200 OK"] {

@@ -83,8 +83,15 @@ touch "$test/log"
 tail -f "$test/log" &
 follow=$!
 # --keep-unit and --register=no: works too where this machine's own first process is not systemd.
-timeout -k 10 1800 systemd-nspawn --quiet -D "$root" --boot --private-network --keep-unit --register=no \
-    --machine="install-test-$$" </dev/null >"$cache/console.log" 2>&1 || true
+boot() {
+    timeout -k 10 1800 systemd-nspawn --quiet -D "$root" --boot --private-network --keep-unit \
+        --register=no --machine="install-test-$$" </dev/null >"$cache/console.log" 2>&1 || true
+}
+boot
+# A reboot from inside ends the machine here, where it is not registered: begin it again.
+if [ -e "$test/rebooted" ] && [ ! -e "$test/status" ]; then
+    boot
+fi
 sleep 1
 kill "$follow"
 wait "$follow" 2>/dev/null || true
