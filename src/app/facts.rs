@@ -59,7 +59,7 @@ impl Facts {
         let weak =
             secrets.into_iter().filter_map(|(name, secret)| Some((name, weakness(secret?)?)));
         let bucket = config.media.s3().ok().flatten();
-        let named = KEY_FILES.iter().filter_map(|name| env::var_os(name)).map(PathBuf::from);
+        let named = KEY_FILES.iter().filter_map(env::var_os).map(PathBuf::from);
         Self {
             listen: config.listen(),
             public_url: config.http.public_url(),
