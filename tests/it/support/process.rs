@@ -125,16 +125,6 @@ impl Process {
         .await;
     }
 
-    /// What a server is started with, with the keys as files in `folder`: for one that something else
-    /// starts.
-    pub(crate) fn environment(
-        folder: &Path,
-        sandbox: &Sandbox,
-        changes: &[(&str, &str)],
-    ) -> Vec<(String, String)> {
-        settings(folder, sandbox, changes).0.into_iter().collect()
-    }
-
     /// What is inside a server in `folder`, opened in this process while no other runs on it: for
     /// what no request does. Nothing runs in the background.
     pub(crate) fn inside(folder: &Path, sandbox: &Sandbox) -> Arc<App> {
