@@ -116,8 +116,8 @@ async fn serve(t: &TestApp, tls: &Arc<Tls>, sim: &AcmeSim, stop: &CancellationTo
     let (board, _) = jobs::start(&t.app(), &[], &CancellationToken::new());
     let ready = Arc::new(Readyz::new(&t.app(), &board, &config));
     let small = server::plain_endpoint(&t.app(), ready, &config, tls.challenges());
-    let limits = server::accept_settings(&config);
-    tokio::spawn(server::serve(plain, small, limits, stop.clone()));
+    let limits = server::accept_settings(&config, &t.app());
+    tokio::spawn(server::serve(plain, small, limits.clone(), stop.clone()));
     let transport = Transport { tls: Some(Arc::clone(tls)), ..Transport::default() };
     let endpoint = make(|_| async { "ok" }).map_to_response();
     tokio::spawn(server::serve_over(transport, main, endpoint, limits, stop.clone()));

@@ -167,7 +167,7 @@ async fn a_backup_gives_way_to_the_reserve() {
     assert!(said.contains("MIN_FREE_DISK_MIB"), "{said}");
     assert_eq!(super::files(&dir), [".lock"]);
     until("nothing of it is left", || {
-        let stats = rustix::fs::statvfs(&disk.path()).unwrap();
+        let stats = rustix::fs::statvfs(disk.path()).unwrap();
         stats.f_bavail * stats.f_frsize > 24 * 1024 * 1024
     })
     .await;

@@ -102,7 +102,7 @@ async fn old_backups_go_and_what_is_not_ours_stays() {
         t.clock.advance(HOUR);
     }
     let kept = |t: &TestApp| {
-        let all = super::files(&t.app().backups.dir);
+        let all = files(&t.app().backups.dir);
         names
             .iter()
             .filter(|name| all.contains(&format!("{name}.json")))

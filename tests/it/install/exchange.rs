@@ -122,7 +122,7 @@ fn run(folder: &Path, args: &[String]) {
     let output = Command::new(folder.join("install.sh")).args(args).output().unwrap();
     let said =
         String::from_utf8_lossy(&[&output.stdout[..], &output.stderr[..]].concat()).into_owned();
-    println!("{said}");
+    eprintln!("{said}");
     assert!(output.status.success(), "{said}");
 }
 

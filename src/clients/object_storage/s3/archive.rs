@@ -6,7 +6,7 @@
 //! listed or removed. Only what S3, COS, OSS and MinIO have in common is used.
 
 use std::fs::File;
-use std::io::{self, Read, Seek as _, SeekFrom, Write};
+use std::io::{self, Read, Seek as _, Write};
 use std::path::Path;
 use std::time::Duration;
 
@@ -272,7 +272,7 @@ impl Archive {
 
 /// The next part of a file; shorter at its end, empty behind it.
 fn read_part(file: &mut File) -> io::Result<Vec<u8>> {
-    let left = file.metadata()?.len().saturating_sub(file.seek(SeekFrom::Current(0))?);
+    let left = file.metadata()?.len().saturating_sub(file.stream_position()?);
     let mut part = Vec::with_capacity(PART.min(usize::try_from(left).unwrap_or(PART)));
     file.take(PART as u64).read_to_end(&mut part)?;
     Ok(part)

@@ -104,12 +104,16 @@ mod tests {
     #[test]
     fn the_authority_has_the_last_word() {
         let rng = Rng::seeded(1);
-        let asked =
-            |seconds| AcmeError { retry_after: Some(Duration::from_secs(seconds)), ..refusal() };
+        let asked = |seconds| {
+            let mut err = refusal();
+            err.retry_after = Some(Duration::from_secs(seconds));
+            err
+        };
         assert_eq!(next_try(START, 1, &asked(7200), &rng), START.plus_seconds(7200));
         assert!(next_try(START, 1, &asked(1), &rng) >= START.plus_seconds(600));
         assert_eq!(next_try(START, 1, &asked(u64::MAX), &rng), START.plus_seconds(7 * DAY));
-        let away = AcmeError { is_unreachable: true, ..refusal() };
+        let mut away = refusal();
+        away.is_unreachable = true;
         assert!(next_try(START, 1, &away, &rng) <= START.plus_seconds(66));
         assert!(next_try(START, 30, &away, &rng) >= START.plus_seconds(DAY));
     }
@@ -119,9 +123,9 @@ mod tests {
         fn never_sooner_than_a_minute_nor_later_than_a_week(
             failures in any::<u32>(), asked in proptest::option::of(any::<u64>()), is_unreachable in any::<bool>(),
         ) {
-            let err = AcmeError {
-                retry_after: asked.map(Duration::from_secs), is_unreachable, ..refusal()
-            };
+            let mut err = refusal();
+            err.retry_after = asked.map(Duration::from_secs);
+            err.is_unreachable = is_unreachable;
             let at = next_try(START, failures, &err, &Rng::seeded(u64::from(failures)));
             prop_assert!(at >= START.plus_seconds(MINUTE) && at <= START.plus_seconds(7 * DAY));
         }
