@@ -45,7 +45,7 @@ pub struct Tls {
 }
 
 enum Source {
-    Files(CertificateFiles),
+    Files(Box<CertificateFiles>),
     Acme(Box<AcmeOrders>),
 }
 
@@ -85,7 +85,7 @@ impl Tls {
         let (source, certificate, challenges) = match CertificateFiles::of(config) {
             Some(files) => {
                 let loaded = files.load(now).map_err(|err| files.as_config_error(&err))?;
-                (Source::Files(files), loaded, Challenges::default())
+                (Source::Files(Box::new(files)), loaded, Challenges::default())
             }
             None => {
                 let (orders, certificate) = AcmeOrders::start(app, config)?;

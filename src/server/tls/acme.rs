@@ -220,7 +220,7 @@ fn placeholder(domains: &[String], now: UnixMillis) -> Result<Certificate, AcmeS
         params.not_after = rcgen::date_time_ymd(year.saturating_add(2), 1, 1);
         let chain: Vec<CertificateDer<'static>> = vec![params.self_signed(&key)?.der().clone()];
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
-        Ok(Certificate::new(chain, key)?.as_placeholder())
+        Ok(Certificate::new(chain, key)?.into_placeholder())
     };
     make().map_err(AcmeStartError::Placeholder)
 }

@@ -128,7 +128,7 @@ impl Certificate {
     }
 
     /// Marks it as one that stands in until there is a real one.
-    pub(super) fn as_placeholder(self) -> Self {
+    pub(super) fn into_placeholder(self) -> Self {
         let warning = "clients refuse it: the authority has given no certificate yet".to_owned();
         Self { is_placeholder: true, warnings: vec![warning], ..self }
     }
