@@ -526,7 +526,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::features::settings::model::Settings;
+    use crate::features::settings::model::{MessageField, Settings};
 
     /// The places of everything in a section that is no object.
     fn leaves(value: &Value, at: &str, found: &mut BTreeSet<String>) {
@@ -542,7 +542,13 @@ mod tests {
 
     fn changed(section: Section, path: &str, value: &Value) -> bool {
         let change = path.rsplit('.').fold(value.clone(), |inner, name| json!({ name: inner }));
-        Settings::default().change(section, &change).is_ok()
+        let mut settings = Settings::default();
+        // What is switched on must say something.
+        settings.announcement.text = "x".to_owned();
+        let field = MessageField { name: "thing1".to_owned(), value: "x".to_owned() };
+        settings.messages.image_ready.fields = vec![field.clone()];
+        settings.messages.membership_ends.fields = vec![field];
+        settings.change(section, &change).is_ok()
     }
 
     #[test]
