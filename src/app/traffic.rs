@@ -72,8 +72,8 @@ impl Traffic {
 
     /// It was answered so.
     pub fn answered(&self, status: u16) {
-        let at = usize::from(status.saturating_sub(FIRST));
-        if let Some(counter) = self.answers.get(at) {
+        let at = status.checked_sub(FIRST).map(usize::from);
+        if let Some(counter) = at.and_then(|at| self.answers.get(at)) {
             counter.add();
         }
     }

@@ -58,7 +58,7 @@ pub(super) fn next_try(now: UnixMillis, failures: u32, err: &AcmeError, rng: &Rn
     // Up to a tenth more, for the same reason as above.
     let tenth = u64::try_from(wait / 10).unwrap_or(0);
     let wait = wait.saturating_add(i64::try_from(rng.below(tenth)).unwrap_or(0));
-    let asked = err.retry_after.map_or(0, |wait| i64::try_from(wait.as_secs()).unwrap_or(DAY));
+    let asked = err.retry_after.map_or(0, |wait| i64::try_from(wait.as_secs()).unwrap_or(i64::MAX));
     // A week is the longest that any limit of an authority lasts.
     now.plus_seconds(wait.max(asked.min(7 * DAY)))
 }
