@@ -4,7 +4,10 @@
 //! A value that is missing or malformed stops the start with one line that names the variable, what
 //! is wrong and an example (see [`parse`]). The value name of a setting is its example.
 
+pub mod acme;
 pub mod admin;
+pub mod backup;
+pub mod credentials;
 pub mod http;
 pub mod image_api;
 pub mod logging;
@@ -13,6 +16,7 @@ pub mod parse;
 pub mod push;
 pub mod security;
 pub mod storage;
+pub mod tls;
 pub mod upstreams;
 pub mod values;
 pub mod virtual_payment;
@@ -23,10 +27,13 @@ pub mod wechat_pay;
 mod env_example;
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use clap::Args;
 
+pub use acme::AcmeConfig;
 pub use admin::AdminConfig;
+pub use backup::BackupConfig;
 pub use http::HttpConfig;
 pub use image_api::ImageApiConfig;
 pub use logging::LogConfig;
@@ -35,6 +42,7 @@ pub use parse::ConfigError;
 pub use push::PushConfig;
 pub use security::SecurityConfig;
 pub use storage::StorageConfig;
+pub use tls::TlsConfig;
 pub use virtual_payment::VirtualPaymentConfig;
 pub use wechat::WechatConfig;
 pub use wechat_pay::WechatPayConfig;
@@ -45,9 +53,15 @@ pub struct Config {
     #[command(flatten)]
     pub http: HttpConfig,
     #[command(flatten)]
+    pub tls: TlsConfig,
+    #[command(flatten)]
+    pub acme: AcmeConfig,
+    #[command(flatten)]
     pub storage: StorageConfig,
     #[command(flatten)]
     pub media: MediaConfig,
+    #[command(flatten)]
+    pub backup: BackupConfig,
     #[command(flatten)]
     pub security: SecurityConfig,
     #[command(flatten)]
@@ -87,6 +101,14 @@ impl Config {
                 ));
             }
         }
+        let token = self.security.metrics_token.as_ref();
+        if token.is_some_and(|token| token.expose().len() < security::MIN_METRICS_TOKEN_BYTES) {
+            return Err(ConfigError::wrong(
+                "METRICS_TOKEN",
+                "is shorter than 16 bytes, which can be guessed",
+                "METRICS_TOKEN=$(openssl rand -hex 24)",
+            ));
+        }
         if self.wechat.appid.is_none() {
             return Err(ConfigError::missing("WECHAT_APPID", "WECHAT_APPID=wx0123456789abcdef"));
         }
@@ -96,7 +118,9 @@ impl Config {
                 "WECHAT_SECRET=0123456789abcdef0123456789abcdef",
             ));
         }
+        self.check_tls()?;
         self.media.s3()?;
+        self.backup.bucket(&self.media)?;
         self.virtual_payment.values()?;
         self.push.values()?;
         self.check_wechat_pay()
@@ -118,8 +142,36 @@ impl Config {
         Ok(())
     }
 
-    /// The address to listen on: `LISTEN`, else `PORT` on all addresses, else the default.
+    /// The address to listen on: `LISTEN`, else `PORT` on all addresses, else the default, which is
+    /// the port of https when TLS is on.
     pub fn listen(&self) -> SocketAddr {
-        self.http.listen()
+        let mut address = self.http.listen();
+        if self.is_tls_on() && self.http.listen.is_none() && self.http.port.is_none() {
+            address.set_port(tls::HTTPS_PORT);
+        }
+        address
+    }
+
+    /// Whether clients speak TLS with this server itself.
+    pub fn is_tls_on(&self) -> bool {
+        self.acme.is_on() || self.tls.tls_cert_path.is_some() || self.tls.tls_key_path.is_some()
+    }
+
+    /// The host of `PUBLIC_URL`, without its port; `None` when that is not set.
+    pub fn public_host(&self) -> Option<String> {
+        self.http.public_url.as_ref().map(values::PublicUrl::host)
+    }
+
+    /// Certificate and key, when TLS comes from files.
+    pub fn tls_files(&self) -> Option<(PathBuf, PathBuf)> {
+        self.tls.tls_cert_path.clone().zip(self.tls.tls_key_path.clone())
+    }
+
+    /// That the settings of TLS, ACME, the plain listener and the PROXY protocol fit together.
+    ///
+    /// # Errors
+    /// The first that does not.
+    pub fn check_tls(&self) -> Result<(), ConfigError> {
+        tls::check(self)
     }
 }

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use moka::sync::Cache;
 
+use crate::base::measure::CacheCounts;
+
 /// More stripes mean fewer loads thrown away because of another key's invalidation.
 const STRIPES: usize = 256;
 
@@ -17,6 +19,7 @@ pub struct LoadCache<K, V> {
     hasher: RandomState,
     /// Counts invalidations, by hash of the key.
     invalidations: Vec<AtomicU64>,
+    counts: CacheCounts,
 }
 
 impl<K, V> LoadCache<K, V>
@@ -34,12 +37,20 @@ where
                 .build_with_hasher(hasher.clone()),
             hasher,
             invalidations: (0..STRIPES).map(|_| AtomicU64::new(0)).collect(),
+            counts: CacheCounts::default(),
         }
     }
 
     /// The kept value, if there is one.
     pub fn get(&self, key: K) -> Option<V> {
-        self.kept.get(&key)
+        let found = self.kept.get(&key);
+        self.counts.asked(found.is_some());
+        found
+    }
+
+    /// How often it had what was asked for.
+    pub fn counts(&self) -> &CacheCounts {
+        &self.counts
     }
 
     /// Loads the value anew and keeps it, unless it was invalidated meanwhile.

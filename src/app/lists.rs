@@ -16,6 +16,7 @@ use std::time::Duration;
 use moka::sync::Cache;
 use tokio::sync::OnceCell;
 
+use crate::base::measure::CacheCounts;
 use crate::base::time::UnixMillis;
 
 /// Small changes (a like) are collected for so long, in milliseconds: lists would hardly ever be ready
@@ -29,11 +30,13 @@ const NOTHING: i64 = i64::MAX;
 const UNKNOWN_WEIGHT: u32 = 32 * 1024;
 
 /// How much is kept, and for how long.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct ListSettings {
     /// In bytes, for each kind of list.
     pub max_bytes: u64,
     pub life: Duration,
+    /// How often the caches with these settings had what was asked for, all together.
+    pub counts: Arc<CacheCounts>,
 }
 
 /// Counts the states that some data have had.
@@ -84,6 +87,7 @@ pub trait Weighed {
 /// Lists of one kind, by what was asked for.
 pub struct ListCache<K, V> {
     kept: Cache<(u64, K), Slot<V>>,
+    counts: Arc<CacheCounts>,
 }
 
 type Slot<V> = Arc<OnceCell<V>>;
@@ -94,13 +98,13 @@ where
     V: Weighed + Clone + Send + Sync + 'static,
 {
     /// An empty one.
-    pub fn new(settings: ListSettings) -> Self {
+    pub fn new(settings: &ListSettings) -> Self {
         let kept = Cache::builder()
             .max_capacity(settings.max_bytes)
             .time_to_live(settings.life)
             .weigher(|_, slot: &Slot<V>| slot.get().map_or(UNKNOWN_WEIGHT, Weighed::weight))
             .build();
-        Self { kept }
+        Self { kept, counts: Arc::clone(&settings.counts) }
     }
 
     /// What was asked for, as it was in this generation or later: kept, or loaded by one for all who
@@ -122,6 +126,7 @@ where
             Some(slot) => slot,
             None => self.kept.get_with(key.clone(), Slot::default),
         };
+        self.counts.asked(slot.initialized());
         if let Some(list) = slot.get() {
             return Ok(list.clone());
         }
@@ -156,7 +161,9 @@ mod tests {
     }
 
     fn cache() -> ListCache<u8, &'static str> {
-        ListCache::new(ListSettings { max_bytes: 1 << 20, life: Duration::from_secs(60) })
+        let counts = Arc::default();
+        let life = Duration::from_secs(60);
+        ListCache::new(&ListSettings { max_bytes: 1 << 20, life, counts })
     }
 
     #[tokio::test]

@@ -2,13 +2,18 @@
 
 pub mod activity;
 pub mod admin;
+pub mod backup;
 pub mod cache;
+pub mod facts;
 pub mod keys;
 pub mod limits;
 pub mod lists;
+pub mod log;
 pub mod media;
 pub mod revoked;
 pub mod state;
+pub mod tls;
+pub mod traffic;
 
 use std::io;
 use std::path::PathBuf;
@@ -18,6 +23,7 @@ use std::time::Duration;
 use hyper::body::Bytes;
 
 use crate::base::clock::Clock;
+use crate::base::error_chain::error_chain;
 use crate::base::ids::UserId;
 use crate::base::rng::Rng;
 use crate::base::secret::Secret;
@@ -31,18 +37,24 @@ use crate::clients::wechat::{
 };
 use crate::clients::wechat_pay::{KeyProblem, PublicKey, WechatPay, WechatPaySettings};
 use crate::config::upstreams::{ImageDialect, UpstreamEntry};
+use crate::config::values::DatabaseUrl;
 use crate::config::{Config, ConfigError, HttpConfig, ImageApiConfig};
-use crate::db::{Db, DbSettings, OpenError};
+use crate::db::{Db, DbSettings, OpenError, migration_status};
 
 use activity::ActiveUsers;
 use admin::AdminAccess;
+use backup::{BackupPlace, BackupStartError};
 use cache::LoadCache;
+use facts::Facts;
 use keys::{KeyError, Keys};
 use limits::{LimitSettings, Limits};
 use lists::{ListGeneration, ListSettings};
+use log::LogControl;
 use media::{Media, MediaStartError};
 use revoked::RevokedIds;
 use state::FeatureStates;
+use tls::TlsBoard;
+use traffic::{Events, Traffic};
 
 /// How long a user stays in memory without being asked for anew.
 const USER_LIFE: Duration = Duration::from_secs(3600);
@@ -92,10 +104,22 @@ pub struct App {
     pub gallery: ListGeneration,
     /// Who is here today.
     pub activity: ActiveUsers,
+    /// What is known about the server's own certificate.
+    pub tls: TlsBoard,
+    /// Where backups come from and go to; shared with the thread that makes one.
+    pub backups: Arc<BackupPlace>,
     /// Where a file for a moment may lie: beside the database, on the same disk.
     pub scratch_dir: PathBuf,
+    /// Requests and connections, counted.
+    pub traffic: Arc<Traffic>,
+    /// What became of jobs, orders and messages, counted.
+    pub events: Events,
+    /// What doctor needs to know of the configuration.
+    pub facts: Facts,
     /// With less space than this on that disk, in bytes, it is almost full.
     pub min_free_bytes: u64,
+    /// What is logged, as far as it can be changed.
+    pub log: LogControl,
     /// What features keep in memory.
     pub states: FeatureStates,
 }
@@ -146,6 +170,8 @@ pub enum StartError {
     WechatPay(#[from] KeyProblem),
     #[error(transparent)]
     Media(#[from] MediaStartError),
+    #[error(transparent)]
+    Backup(#[from] BackupStartError),
 }
 
 impl App {
@@ -154,6 +180,39 @@ impl App {
     /// # Errors
     /// [`StartError`]. Settings that are not set stand empty: whoever serves checks them before.
     pub fn open(config: &Config, clock: Clock, rng: Rng) -> Result<Arc<Self>, StartError> {
+        let db = Db::open(db_settings(config), &clock)?;
+        Self::build(config, Facts::of(config), db, clock, rng)
+    }
+
+    /// Only to look: the database is opened if it is there and fits, and nothing is created beside it.
+    /// `scratch` is an empty folder for what must lie somewhere.
+    ///
+    /// # Errors
+    /// [`StartError`]; not for a database that is missing or does not fit, which the facts tell.
+    pub fn open_to_look(
+        config: &Config,
+        scratch: PathBuf,
+        clock: Clock,
+        rng: Rng,
+    ) -> Result<Arc<Self>, StartError> {
+        let (mut facts, settings) = (Facts::of(config), db_settings(config));
+        facts.database_problem = database_problem(&settings);
+        let db = Db::open_to_look(&settings);
+        let mut elsewhere = config.clone();
+        // Pictures would be stored there; what is looked at stays what it is.
+        elsewhere.storage.data_dir = scratch;
+        elsewhere.storage.database_url = Some(DatabaseUrl::at(config.storage.database_path()));
+        elsewhere.backup.backup_dir.get_or_insert_with(|| config.storage.backups_dir());
+        Self::build(&elsewhere, facts, db, clock, rng)
+    }
+
+    fn build(
+        config: &Config,
+        facts: Facts,
+        db: Db,
+        clock: Clock,
+        rng: Rng,
+    ) -> Result<Arc<Self>, StartError> {
         let wechat = WechatClient::new(wechat_settings(config), clock.clone());
         let wechat_pay = wechat_pay_settings(config)?
             .map(|settings| WechatPay::new(settings, clock.clone(), rng.clone()))
@@ -163,13 +222,13 @@ impl App {
         let image_api =
             ImageApiClient::new(image_api_settings(config)).map_err(StartError::Client)?;
         let media = Media::open(config, &clock)?;
+        let backups = BackupPlace::new(&config.storage, &config.media, &config.backup, &clock)?;
         let upstreams =
             Upstreams::new(upstream_configs(&config.image_api), clock.clone(), rng.clone())
                 .map_err(StartError::Client)?;
         let nothing = Secret::new(String::new());
         let secret = config.security.jwt_secret.as_ref().unwrap_or(&nothing);
         let keys = Keys::new(secret, config.security.jwt_secret_previous.as_ref())?;
-        let db = Db::open(db_settings(config), &clock)?;
         let users = config.storage.user_cache_max;
         Ok(Arc::new(Self {
             clock,
@@ -193,10 +252,31 @@ impl App {
             lists: list_settings(config),
             gallery: ListGeneration::default(),
             activity: ActiveUsers::default(),
+            tls: TlsBoard::default(),
+            backups: Arc::new(backups),
             scratch_dir: config.storage.data_dir.clone(),
+            traffic: Arc::default(),
+            events: Events::default(),
+            facts,
+            log: LogControl::default(),
             min_free_bytes: u64::from(config.storage.min_free_disk_mib) * 1024 * 1024,
             states: FeatureStates::default(),
         }))
+    }
+}
+
+/// Why a database cannot be looked at, if so.
+fn database_problem(settings: &DbSettings) -> Option<String> {
+    if !settings.path.exists() {
+        return Some(format!("there is no database {}", settings.path.display()));
+    }
+    match migration_status(&settings.path) {
+        Err(err) => Some(error_chain(&err)),
+        Ok(status) if status.current == status.latest => None,
+        Ok(status) => Some(format!(
+            "the database has schema {}, this program has {}",
+            status.current, status.latest
+        )),
     }
 }
 
@@ -208,7 +288,7 @@ pub fn db_settings(config: &Config) -> DbSettings {
         write_queue: storage.db_write_queue as usize,
         write_batch: storage.db_write_batch as usize,
         slow_query_ms: storage.db_slow_ms,
-        ..DbSettings::new(storage.database_path(), storage.backups_dir())
+        ..DbSettings::new(storage.database_path(), backup::dir(storage, &config.backup))
     }
 }
 
@@ -217,6 +297,7 @@ fn list_settings(config: &Config) -> ListSettings {
     ListSettings {
         max_bytes: u64::from(storage.list_cache_mib) * 1024 * 1024,
         life: Duration::from_secs(storage.cache_ttl_seconds),
+        counts: Arc::default(),
     }
 }
 

@@ -4,6 +4,5 @@ use std::path::Path;
 
 /// What an unprivileged process may still write at `path`, in bytes; `None` when nobody knows.
 pub fn free_bytes(path: &Path) -> Option<u64> {
-    let stats = rustix::fs::statvfs(path).ok()?;
-    Some(stats.f_bavail.saturating_mul(stats.f_frsize))
+    Some(super::machine::disk(path)?.free_bytes)
 }

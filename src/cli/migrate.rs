@@ -2,12 +2,15 @@
 
 use std::error::Error;
 
-use super::MigrateArgs;
+use super::{MigrateArgs, rehearse};
 use crate::base::clock::Clock;
 use crate::db::{DbSettings, migrate, migration_status};
 
 #[expect(clippy::print_stdout, reason = "this is the output")]
 pub(super) fn run(args: &MigrateArgs) -> Result<(), Box<dyn Error>> {
+    if args.rehearse {
+        return rehearse::run(&args.storage, args.ignore_books);
+    }
     let path = args.storage.database_path();
     if args.dry_run {
         let status = migration_status(&path)?;

@@ -1,10 +1,16 @@
 //! The command line: one file per sub-command.
 
 mod admin;
+mod backup;
 mod books;
+mod doctor;
+mod health;
+mod log_signal;
 mod logging;
 mod migrate;
 mod openapi;
+mod rehearse;
+mod restore;
 mod sandbox_mode;
 mod seed_command;
 mod serve;
@@ -18,7 +24,7 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::base::error_chain::error_chain;
 use crate::config::parse::{ignore_empty_variables, load_dotenv, one_line};
-use crate::config::{Config, ConfigError, StorageConfig};
+use crate::config::{Config, ConfigError, StorageConfig, credentials};
 
 /// A setting stopped the start.
 const EXIT_CONFIG: u8 = 2;
@@ -48,6 +54,17 @@ enum Command {
     Migrate(MigrateArgs),
     /// Check every user's balance of points against his ledger; exit status 1 when one differs.
     Books(BooksArgs),
+    /// Make a backup now, checked; works beside a running server.
+    Backup(Box<backup::BackupArgs>),
+    /// Say which backups there are.
+    Backups(Box<backup::BackupsArgs>),
+    /// Put a backup in the place of the database; the server must be stopped.
+    Restore(Box<restore::RestoreArgs>),
+    /// Check everything the server depends on and say how to mend what is not well; exit status 0: all
+    /// is well, 1: something is worth a look, 2: something does not work.
+    Doctor(Box<DoctorArgs>),
+    /// Ask the running server whether it is ready; exit status 1 when it is not, or does not answer.
+    Health(Box<HealthArgs>),
     /// Print the versions of the program and of its parts.
     Version,
 }
@@ -57,6 +74,13 @@ struct ServeArgs {
     /// Run with simulators of WeChat and the image API and a database of its own: no account needed.
     #[arg(long)]
     sandbox: bool,
+    #[command(flatten)]
+    config: Config,
+}
+
+#[derive(clap::Args, Debug)]
+struct HealthArgs {
+    /// The settings with which the server runs: they say where it listens.
     #[command(flatten)]
     config: Config,
 }
@@ -84,6 +108,12 @@ struct MigrateArgs {
     /// Only say what would be done.
     #[arg(long)]
     dry_run: bool,
+    /// Try it on a copy, while the server runs: migrate the copy, check its books, remove it.
+    #[arg(long, conflicts_with = "dry_run")]
+    rehearse: bool,
+    /// With --rehearse: books that do not balance are told, and no failure.
+    #[arg(long, requires = "rehearse")]
+    ignore_books: bool,
     #[command(flatten)]
     storage: StorageConfig,
 }
@@ -92,6 +122,18 @@ struct MigrateArgs {
 struct BooksArgs {
     #[command(flatten)]
     storage: StorageConfig,
+}
+
+#[derive(clap::Args, Debug)]
+struct DoctorArgs {
+    /// Print the findings as JSON.
+    #[arg(long)]
+    json: bool,
+    /// Look at everything to the end, however long it takes: the whole database, all books.
+    #[arg(long)]
+    full: bool,
+    #[command(flatten)]
+    config: Config,
 }
 
 /// Runs the program.
@@ -107,6 +149,11 @@ pub fn run() -> ExitCode {
         Command::Admin(args) => admin::run(args),
         Command::Migrate(args) => migrate::run(&args),
         Command::Books(args) => books::run(&args),
+        Command::Backup(args) => backup::run(&args),
+        Command::Backups(args) => backup::list(&args),
+        Command::Restore(args) => restore::run(&args),
+        Command::Doctor(args) => return doctor::run(&args),
+        Command::Health(args) => health::run(&args.config),
         Command::Version => version(),
     };
     match done {
@@ -125,7 +172,8 @@ fn parse() -> Result<Cli, ExitCode> {
         ExitCode::from(EXIT_CONFIG)
     };
     load_dotenv().map_err(|err| refuse(&err))?;
-    let command = ignore_empty_variables(Cli::command());
+    let command = credentials::fill(Cli::command()).map_err(|err| refuse(&err))?;
+    let command = ignore_empty_variables(command);
     let matches =
         command.clone().try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches));
     matches.map_err(|err| match one_line(&command, &err) {

@@ -6,7 +6,7 @@ use crate::base::secret::Secret;
 use crate::config::upstreams::ImageDialect;
 use crate::config::values::{BaseUrl, DatabaseUrl};
 use crate::config::wechat_pay::{MerchantKey, PlatformKey};
-use crate::config::{Config, ConfigError, push};
+use crate::config::{Config, ConfigError, StorageConfig, push};
 use crate::sandbox::{MessagePush, Sandbox, SandboxSettings, VirtualPaymentSim, Webhook};
 use crate::sandbox::{WechatPaySim, WechatSim};
 
@@ -22,8 +22,8 @@ pub(super) const ADMIN_PASSWORD: &str = "sandbox-play-2026";
 const WEBHOOK_SECRET: &str = "sandbox-webhook-secret";
 
 /// Settings that say that this machine serves real users.
-const PRODUCTION_VARIABLES: [&str; 5] =
-    ["WECHAT_SECRET", "WECHAT_PAY_", "WECHAT_VIRTUAL_PAY_", "WECHAT_PUSH_", "S3_"];
+const PRODUCTION_VARIABLES: [&str; 6] =
+    ["WECHAT_SECRET", "WECHAT_PAY_", "WECHAT_VIRTUAL_PAY_", "WECHAT_PUSH_", "S3_", "BACKUP_S3_"];
 
 /// The settings of a sandbox: simulators instead of WeChat, WeChat Pay and the image API, its own database
 /// file, and this machine only unless `LISTEN` says otherwise.
@@ -38,8 +38,9 @@ pub(super) fn settings(mut config: Config) -> Result<Config, ConfigError> {
             &format!("env -u {name} dream-bff serve --sandbox"),
         ));
     }
-    let database = config.storage.data_dir.join("sandbox.db");
-    config.storage.database_url = Some(DatabaseUrl::at(database));
+    config.storage.database_url = Some(database(&config.storage));
+    // What it holds is worth nothing; `dream-bff backup --sandbox` copies it all the same.
+    config.backup.backup_hours.get_or_insert(0);
     let port = config.http.listen().port();
     config.http.listen.get_or_insert(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port));
     config.security.jwt_secret.get_or_insert_with(|| Secret::new(JWT_SECRET.to_owned()));
@@ -47,6 +48,11 @@ pub(super) fn settings(mut config: Config) -> Result<Config, ConfigError> {
     config.wechat.secret = Some(Secret::new(WechatSim::SECRET.to_owned()));
     config.image_api.webhook_secret = Some(Secret::new(WEBHOOK_SECRET.to_owned()));
     Ok(config)
+}
+
+/// The database of a sandbox.
+pub(super) fn database(storage: &StorageConfig) -> DatabaseUrl {
+    DatabaseUrl::at(storage.data_dir.join("sandbox.db"))
 }
 
 /// What the simulators start with, so that they reach the server that `config` describes.

@@ -12,13 +12,15 @@ use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use ureq::http::{HeaderMap, Request, StatusCode};
-use ureq::tls::{TlsConfig, TlsProvider};
+use ureq::tls::{Certificate, RootCerts, TlsConfig, TlsProvider};
 use ureq::unversioned::resolver::Resolver;
 use ureq::unversioned::transport::DefaultConnector;
 use ureq::{Agent, Timeout};
 
+use super::call_stats::{CallState, CallStats};
 use super::resolver::RememberingResolver;
 use super::threads::Threads;
+use crate::base::clock::Stopwatch;
 
 /// ureq's default of 128 KiB each way costs 2 MB a call in flight (measured); answers here are small.
 const BUFFER_BYTES: usize = 8 * 1024;
@@ -89,6 +91,7 @@ struct Shared {
     threads: Threads,
     slots: Arc<Semaphore>,
     waiting: AtomicUsize,
+    stats: Arc<CallStats>,
     settings: HttpSettings,
 }
 
@@ -98,11 +101,27 @@ impl HttpClient {
         Self::with_resolver(settings, RememberingResolver::default())
     }
 
+    /// The same for a service whose certificate is checked against `roots` (DER) and no others; against
+    /// the usual ones when there are none.
+    pub(super) fn with_roots(settings: HttpSettings, roots: &[Vec<u8>]) -> Self {
+        let own = roots.iter().map(|der| Certificate::from_der(der).to_owned());
+        let roots = match roots.is_empty() {
+            true => RootCerts::WebPki,
+            false => RootCerts::Specific(Arc::new(own.collect())),
+        };
+        Self::build(settings, RememberingResolver::default(), roots)
+    }
+
     /// The same with an own way from names to addresses, which may refuse with
     /// [`ureq::Error::Other`]. The connection goes to the very address that it gave.
     pub(super) fn with_resolver(settings: HttpSettings, resolver: impl Resolver + Clone) -> Self {
+        Self::build(settings, resolver, RootCerts::WebPki)
+    }
+
+    fn build(settings: HttpSettings, resolver: impl Resolver + Clone, roots: RootCerts) -> Self {
         let tls = TlsConfig::builder()
             .provider(TlsProvider::Rustls)
+            .root_certs(roots)
             .unversioned_rustls_crypto_provider(Arc::new(
                 rustls::crypto::aws_lc_rs::default_provider(),
             ))
@@ -135,6 +154,7 @@ impl HttpClient {
                 threads: Threads::new(settings.name, idle),
                 slots: Arc::new(Semaphore::new(idle)),
                 waiting: AtomicUsize::new(0),
+                stats: Arc::default(),
                 settings,
             }),
         }
@@ -175,8 +195,12 @@ impl HttpClient {
             return Err(CallError::Overloaded);
         };
         let limit = self.shared.settings.max_answer_bytes;
+        let stats = Arc::clone(&self.shared.stats);
         let done = self.shared.threads.run(move || {
+            let since = Stopwatch::start();
             let answer = run(&agent, request, limit);
+            // Counted here: the caller may have gone away.
+            stats.ended(&answer, since.elapsed());
             drop(slot);
             answer
         });
@@ -193,6 +217,11 @@ impl HttpClient {
     /// Calls that wait for a place.
     pub fn waiting(&self) -> usize {
         self.shared.waiting.load(Ordering::Acquire)
+    }
+
+    /// What became of the calls so far, and how many there are now.
+    pub fn calls(&self) -> CallState {
+        self.shared.stats.read(self.shared.settings.name, self.in_flight(), self.waiting())
     }
 
     /// Calls that run now.
@@ -215,6 +244,7 @@ impl<'a> Waiting<'a> {
         let place = Self(&shared.waiting);
         let queue = shared.settings.queue as usize;
         if ahead >= queue && shared.slots.available_permits() == 0 {
+            shared.stats.refused();
             return Err(CallError::Overloaded);
         }
         Ok(place)

@@ -36,6 +36,7 @@ pub use self::virtual_payment::{
 pub use self::weixin::Weixin;
 use crate::base::clock::Clock;
 use crate::base::secret::Secret;
+use crate::clients::call_stats::CallState;
 
 /// The mini-program's account and the bounds of the calls.
 #[derive(Clone, Debug)]
@@ -72,6 +73,30 @@ impl WechatClient {
     /// Prepares the client; nothing is sent yet.
     pub fn new(settings: WechatSettings, clock: Clock) -> Self {
         Self { connection: Arc::new(Connection::new(settings, clock)) }
+    }
+
+    /// What became of the calls so far.
+    pub fn calls(&self) -> CallState {
+        self.connection.calls()
+    }
+
+    /// Whether WeChat accepts app id and secret: asks for the access token that it has anyway, which
+    /// changes nothing there.
+    ///
+    /// # Errors
+    /// [`WechatError`].
+    pub async fn check_account(&self) -> Result<(), WechatError> {
+        self.connection.fetch_token().await.map(drop)
+    }
+
+    /// What WeChat complained about so far, by kind.
+    pub fn errors(&self) -> Vec<(&'static str, u64)> {
+        self.connection.errors.all()
+    }
+
+    /// How often an access token was had, and how often not.
+    pub fn token_fetches(&self) -> (u64, u64) {
+        self.connection.token_fetches()
     }
 
     /// The other server calls, over the same line and with the same access token.

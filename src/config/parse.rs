@@ -93,9 +93,10 @@ pub fn one_line(command: &Command, err: &clap::Error) -> Option<ConfigError> {
     Some(ConfigError { problem: format!("has a bad value: {value}{why}"), variable, example })
 }
 
-/// What a good value looks like: the default, else the value name.
+/// What a good value looks like: the default, else the value name. A default that is hidden is
+/// somebody's secret.
 pub fn example(arg: &Arg) -> String {
-    match arg.get_default_values().first() {
+    match arg.get_default_values().first().filter(|_| !arg.is_hide_default_value_set()) {
         Some(default) => default.to_string_lossy().into_owned(),
         None => arg
             .get_value_names()

@@ -49,6 +49,13 @@ impl PublicUrl {
     }
 }
 
+impl PublicUrl {
+    /// In lower case, without port; an IPv6 address keeps its brackets.
+    pub fn host(&self) -> String {
+        parts(&self.0).map(|(_, host)| host.to_ascii_lowercase()).unwrap_or_default()
+    }
+}
+
 impl FromStr for PublicUrl {
     type Err = String;
 

@@ -22,6 +22,9 @@ const CHECKPOINT_PAGES: u32 = 4_096;
 /// The log is cut back to this size when a burst has made it longer, in bytes.
 const LOG_LIMIT: u32 = 64 * 1024 * 1024;
 
+/// The size of a page: SQLite's own, which nothing changes here.
+pub(super) const PAGE_BYTES: u64 = 4_096;
+
 /// Compiled statements kept per connection; more than a reader's share of the statements we have.
 const READER_STATEMENTS: usize = 64;
 
@@ -78,7 +81,7 @@ pub(super) fn make_reader(conn: &Connection, settings: &DbSettings) -> rusqlite:
 
 /// Switches off what a damaged or crafted file could use against us, and SQLite's habit of
 /// reading a misspelt `"column"` as a text.
-fn harden(conn: &Connection) -> rusqlite::Result<()> {
+pub(super) fn harden(conn: &Connection) -> rusqlite::Result<()> {
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_DQS_DML, false)?;

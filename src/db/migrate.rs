@@ -106,6 +106,16 @@ pub(super) const ALL: &[Migration] = &[
         name: "add_browse_indexes",
         sql: include_str!("../../data/migrations/0016_add_browse_indexes.sql"),
     },
+    Migration {
+        version: 17,
+        name: "add_backup_runs",
+        sql: include_str!("../../data/migrations/0017_add_backup_runs.sql"),
+    },
+    Migration {
+        version: 18,
+        name: "add_timeline_indexes",
+        sql: include_str!("../../data/migrations/0018_add_timeline_indexes.sql"),
+    },
 ];
 
 /// Where a database file stands.

@@ -8,7 +8,10 @@
 //! undone with their batch, and they hold up every other write while they run.
 
 mod connection;
+mod copy;
 mod error;
+mod integrity;
+mod lock;
 mod migrate;
 mod readers;
 mod settings;
@@ -19,6 +22,8 @@ mod values;
 mod writer;
 
 use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -33,11 +38,16 @@ use self::stats::Counters;
 use self::writer::{QueuedWrite, Writer};
 use crate::base::clock::Clock;
 
+pub use self::copy::{
+    CopyError, CopyReport, check_copy, copy_schema, put_in_place, remove_copy, remove_side_files,
+};
 pub use self::error::{ConstraintKind, DbError, OpenError};
+pub use self::integrity::Integrity;
+pub use self::lock::{DatabaseLock, LockError, lock_file};
 pub use self::migrate::{MigrationReport, MigrationStatus, migrate, migration_status};
 pub use self::settings::DbSettings;
-pub use self::snapshot::{SnapshotError, snapshot};
-pub use self::stats::{COMMIT_BUCKETS_MS, WriterStats};
+pub use self::snapshot::{CopyProgress, SnapshotError, Watch, snapshot, snapshot_watched};
+pub use self::stats::{BATCH_BUCKETS, COMMIT_BUCKETS_MS, ReaderStats, WriterStats};
 pub use self::tx::{Row, Tx};
 
 /// What a store file imports.
@@ -61,6 +71,15 @@ struct Inner {
     readers: Readers,
     counters: Arc<Counters>,
     schema_version: i64,
+    path: PathBuf,
+}
+
+/// How large the files of the database are, in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DbFiles {
+    pub database: u64,
+    /// The write-ahead log.
+    pub log: u64,
 }
 
 impl Db {
@@ -68,6 +87,34 @@ impl Db {
     /// up to date (see [`migrate()`]) and starts the writer.
     pub fn open(settings: DbSettings, clock: &Clock) -> Result<Self, OpenError> {
         Self::open_with(&settings, clock, migrate::ALL)
+    }
+
+    /// Opens a copy for reading: nothing is migrated, and every write is [`DbError::Stopped`].
+    ///
+    /// The statements of the features fit a copy of this program's own schema; see
+    /// [`copy_schema`].
+    pub fn open_copy(path: &Path) -> Result<Self, OpenError> {
+        let settings = DbSettings { readers: 2, ..DbSettings::new(path, path) };
+        Ok(Self::without_writer(&settings, Readers::open(&settings)?))
+    }
+
+    /// Opens a database that is there, only to look at it: every write is [`DbError::Stopped`], and
+    /// nothing is created, migrated or changed. Where there is none, so is every read.
+    pub fn open_to_look(settings: &DbSettings) -> Self {
+        Self::without_writer(settings, Readers::open_unchecked(settings))
+    }
+
+    fn without_writer(settings: &DbSettings, readers: Readers) -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                queue: RwLock::new(None),
+                thread: Mutex::new(None),
+                readers,
+                counters: Arc::default(),
+                schema_version: migrate::latest(migrate::ALL),
+                path: settings.path.clone(),
+            }),
+        }
     }
 
     fn open_with(
@@ -97,6 +144,7 @@ impl Db {
                 readers,
                 counters,
                 schema_version: migrate::latest(migrations),
+                path: settings.path.clone(),
             }),
         })
     }
@@ -167,6 +215,12 @@ impl Db {
         self.write("db.check_writable", move |tx| tx.touch(version)).await
     }
 
+    /// Whether the writer took up a write and ended it, well or not: a full disk is an answer, a full
+    /// queue is none. Waits for as long as the writer does not answer.
+    pub async fn writer_answers(&self) -> bool {
+        !matches!(self.check_writable().await, Err(DbError::Overloaded | DbError::Stopped))
+    }
+
     /// What the writer did since the start.
     pub fn stats(&self) -> WriterStats {
         let depth = self
@@ -176,6 +230,25 @@ impl Db {
             .as_ref()
             .map_or(0, |queue| queue.max_capacity().saturating_sub(queue.capacity()));
         self.inner.counters.read(depth)
+    }
+
+    /// What the readers did since the start.
+    pub fn reader_stats(&self) -> ReaderStats {
+        self.inner.readers.stats()
+    }
+
+    /// How large the files are now. What is not there, or cannot be looked at, has no size.
+    pub fn files(&self) -> DbFiles {
+        let size = |path: &Path| fs::metadata(path).map_or(0, |file| file.len());
+        let mut log = self.inner.path.clone().into_os_string();
+        log.push("-wal");
+        DbFiles { database: size(&self.inner.path), log: size(Path::new(&log)) }
+    }
+
+    /// Looks the file over with SQLite's own check, for at most `limit`; with `full` also whether every
+    /// index has what its table has. Writes go on meanwhile.
+    pub async fn check_integrity(&self, full: bool, limit: Duration) -> Integrity {
+        integrity::check(&self.inner.path, full, limit).await
     }
 
     /// Takes no more writes, finishes those accepted, empties the log into the file and ends the

@@ -17,6 +17,7 @@ use tokio::sync::Semaphore;
 use super::connection;
 use super::error::{DbError, OpenError};
 use super::settings::DbSettings;
+use super::stats::{ReadCounters, ReaderStats};
 use super::tx::Tx;
 use crate::base::clock::Stopwatch;
 
@@ -35,34 +36,46 @@ pub(super) struct Readers {
     turns: Arc<Semaphore>,
     wait: Duration,
     slow: Duration,
+    counters: Arc<ReadCounters>,
 }
 
 impl Readers {
     /// Connections are opened when they are needed, one ahead of the demand.
     pub(super) fn open(settings: &DbSettings) -> Result<Self, OpenError> {
-        let size = settings.readers.max(2);
-        let long = usize::try_from(size / 2).unwrap_or(1);
-        let wait = Duration::from_millis(settings.read_wait_ms.max(1));
+        let pool = Self::pool(settings).build(Manager::new(settings));
+        Ok(Self::over(pool.map_err(OpenError::Readers)?, settings))
+    }
+
+    /// The same without waiting for the first: of a file that may not be there.
+    pub(super) fn open_unchecked(settings: &DbSettings) -> Self {
+        let pool = Self::pool(settings).build_unchecked(Manager::new(settings));
+        Self::over(pool, settings)
+    }
+
+    fn pool(settings: &DbSettings) -> r2d2::Builder<Manager> {
         let opener =
             ScheduledThreadPool::builder().num_threads(1).thread_name_pattern("db-opener").build();
-        let pool = Pool::builder()
-            .max_size(size)
+        Pool::builder()
+            .max_size(size_of(settings))
             .min_idle(Some(1))
             .test_on_check_out(false)
             .max_lifetime(None)
             .idle_timeout(None)
-            .connection_timeout(wait)
+            .connection_timeout(wait_of(settings))
             .thread_pool(Arc::new(opener))
             .error_handler(Box::new(LogOpenError))
-            .build(Manager::new(settings))
-            .map_err(OpenError::Readers)?;
-        Ok(Self {
+    }
+
+    fn over(pool: Pool<Manager>, settings: &DbSettings) -> Self {
+        let long = usize::try_from(size_of(settings) / 2).unwrap_or(1);
+        Self {
             pool,
             admission: Arc::new(Semaphore::new(long.saturating_add(settings.read_queue))),
             turns: Arc::new(Semaphore::new(long)),
-            wait,
+            wait: wait_of(settings),
             slow: Duration::from_millis(settings.slow_query_ms),
-        })
+            counters: Arc::default(),
+        }
     }
 
     /// Runs `f` on a blocking thread as soon as it is its turn.
@@ -72,16 +85,27 @@ impl Readers {
         T: Send + 'static,
         E: From<DbError> + Send + 'static,
     {
-        let Ok(admitted) = Arc::clone(&self.admission).try_acquire_owned() else {
-            return Err(DbError::Overloaded.into());
+        let overloaded = || {
+            self.counters.overloaded();
+            DbError::Overloaded
         };
+        let Ok(admitted) = Arc::clone(&self.admission).try_acquire_owned() else {
+            return Err(overloaded().into());
+        };
+        if self.turns.available_permits() == 0 {
+            self.counters.waited();
+        }
         let turn = tokio::time::timeout(self.wait, Arc::clone(&self.turns).acquire_owned()).await;
-        let Ok(Ok(turn)) = turn else { return Err(DbError::Overloaded.into()) };
-        let (pool, slow) = (self.pool.clone(), self.slow);
+        let Ok(Ok(turn)) = turn else { return Err(overloaded().into()) };
+        let (pool, slow, counters) = (self.pool.clone(), self.slow, Arc::clone(&self.counters));
         let work = move || {
             // The read goes on when its caller leaves, so the permits belong to the read.
             let _permits = (admitted, turn);
-            let conn = pool.get().map_err(|_| DbError::Overloaded)?;
+            let conn = pool.get().map_err(|_| {
+                counters.overloaded();
+                DbError::Overloaded
+            })?;
+            let _reading = counters.enter();
             run(&conn, name, slow, f)
         };
         match tokio::task::spawn_blocking(work).await {
@@ -98,6 +122,7 @@ impl Readers {
         E: From<DbError>,
     {
         let conn = self.short()?;
+        let _reading = self.counters.enter();
         run(&conn, name, self.slow, f)
     }
 
@@ -105,10 +130,29 @@ impl Readers {
         if let Some(conn) = self.pool.try_get() {
             return Ok(conn);
         }
+        self.counters.waited();
         let all_open = self.pool.state().connections >= self.pool.max_size();
         let wait = if all_open { INLINE_WAIT } else { OPENING_WAIT };
-        self.pool.get_timeout(wait).map_err(|_| DbError::Overloaded)
+        self.pool.get_timeout(wait).map_err(|_| {
+            self.counters.overloaded();
+            DbError::Overloaded
+        })
     }
+
+    /// What the readers did since the start.
+    pub(super) fn stats(&self) -> ReaderStats {
+        self.counters.read(self.pool.max_size())
+    }
+}
+
+/// Connections there may be.
+fn size_of(settings: &DbSettings) -> u32 {
+    settings.readers.max(2)
+}
+
+/// Longest wait of a long read.
+fn wait_of(settings: &DbSettings) -> Duration {
+    Duration::from_millis(settings.read_wait_ms.max(1))
 }
 
 /// Runs `f` in a transaction of its own, so that all its statements see the same state.

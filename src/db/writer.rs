@@ -25,6 +25,9 @@ use super::stats::Counters;
 use super::tx::Tx;
 use crate::base::clock::Stopwatch;
 
+/// How long the last checkpoint waits for readers of other processes.
+const LAST_WAIT: Duration = Duration::from_millis(500);
+
 /// A write on its way through the queue.
 pub(super) type QueuedWrite = Box<dyn Write>;
 
@@ -197,6 +200,9 @@ impl Writer {
     /// Moves the log into the database file and cuts it to nothing, so that the file is complete
     /// by itself and the next start has nothing to recover.
     fn checkpoint(&self) {
+        // Whoever reads for longer, such as a replication beside us, must not hold up the end. Without the
+        // shorter wait it is only a longer one.
+        let _ = self.conn.busy_timeout(LAST_WAIT);
         match self.conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0))
         {
             Ok(0) => {}

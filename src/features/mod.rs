@@ -42,9 +42,17 @@ pub mod favorites;
 
 pub mod stats;
 
+pub mod backups;
+
 pub mod push;
 
 pub mod account;
+
+pub mod vitals;
+
+pub mod doctor;
+
+pub mod alerts;
 
 pub mod admin;
 
@@ -136,6 +144,7 @@ pub fn prepare(app: &App) -> Result<(), PrepareError> {
 /// Starts what the features do besides answering. It ends with `stop`; whoever waits for the tasks
 /// knows that it has.
 pub fn start(app: &Arc<App>, stop: &CancellationToken) -> JoinSet<()> {
+    admin::service::streams::end_with(app, stop);
     let mut tasks = generations::service::start(app, stop);
     tasks.spawn(templates::service::keep_flushing(Arc::clone(app), stop.clone()));
     tasks.spawn(stats::service::keep_flushing(Arc::clone(app), stop.clone()));
@@ -297,14 +306,39 @@ pub fn periodic() -> Vec<Periodic> {
             run: |app| Box::pin(async move { Ok(account::service::finish_closures(&app).await?) }),
         },
         Periodic {
+            name: "backups.run",
+            every: Duration::from_secs(60),
+            run: |app| Box::pin(async move { Ok(backups::service::start_due(&app)?) }),
+        },
+        Periodic {
             name: "wechat_pay.certificates",
             every: Duration::from_secs(300),
             run: |app| Box::pin(async move { Ok(refresh_certificates(&app).await?) }),
         },
         Periodic {
+            name: "alerts.check",
+            every: Duration::from_secs(60),
+            run: |app| {
+                Box::pin(async move {
+                    alerts::service::check(&app).await;
+                    Ok(())
+                })
+            },
+        },
+        Periodic {
             name: "admin.sweep",
             every: Duration::from_secs(3600),
             run: |app| Box::pin(async move { Ok(admin::service::sweep(&app).await?) }),
+        },
+        Periodic {
+            name: "log.expire",
+            every: Duration::from_secs(10),
+            run: |app| {
+                Box::pin(async move {
+                    app.log.expire(app.clock.now());
+                    Ok(())
+                })
+            },
         },
         Periodic {
             name: "limits.sweep",

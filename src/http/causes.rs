@@ -8,8 +8,12 @@ use crate::db::DbError;
 
 impl From<&DbError> for ErrorCode {
     fn from(err: &DbError) -> Self {
-        // A full disk heals when space returns: the client may come again, unlike after a bug.
-        if err.is_transient() { Self::ServiceOverload } else { Self::InternalError }
+        match err {
+            // It heals when space returns: the client may come again, unlike after a bug.
+            DbError::DiskFull(_) => Self::StorageFull,
+            err if err.is_transient() => Self::ServiceOverload,
+            _ => Self::InternalError,
+        }
     }
 }
 

@@ -38,7 +38,9 @@ impl TrustedProxies {
         client
     }
 
-    fn trusts(&self, ip: IpAddr) -> bool {
+    /// Whether `ip` is one of them.
+    pub fn trusts(&self, ip: IpAddr) -> bool {
+        let ip = normalise(ip);
         self.0.iter().any(|network| network.contains(&ip))
     }
 }

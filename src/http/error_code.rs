@@ -88,6 +88,8 @@ pub enum ErrorCode {
     PaymentUnavailable,
     /// Too much work at the moment.
     ServiceOverload,
+    /// The disk is full: nothing can be stored.
+    StorageFull,
     /// The image API did not answer in time.
     ProviderTimeout,
 }
@@ -116,7 +118,7 @@ const fn row(
 
 /// In the order of the enum; the assertion below makes anything else fail to compile.
 #[rustfmt::skip]
-static TABLE: [Row; 39] = {
+static TABLE: [Row; 40] = {
     use ErrorCode as C;
     use StatusCode as S;
     [
@@ -197,6 +199,8 @@ static TABLE: [Row; 39] = {
             "支付暂时不可用，请稍后再试", "Payment is not available at the moment"),
         row(C::ServiceOverload, "SERVICE_OVERLOAD", S::SERVICE_UNAVAILABLE, Some(1),
             "服务繁忙，请稍后再试", "The service is busy; please try again in a moment"),
+        row(C::StorageFull, "STORAGE_FULL", S::SERVICE_UNAVAILABLE, Some(10),
+            "服务器存储空间不足，暂时无法保存，请稍后再试", "The server has no space left to store this; please try again later"),
         row(C::ProviderTimeout, "PROVIDER_TIMEOUT", S::GATEWAY_TIMEOUT, Some(5),
             "图片服务响应超时，请稍后再试", "The image service did not answer in time"),
     ]

@@ -7,6 +7,7 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use crate::base::clock::Stopwatch;
+use crate::base::time::UnixMillis;
 
 /// The last result of each task.
 pub struct JobBoard {
@@ -31,12 +32,24 @@ pub struct JobState {
     pub took: Option<Duration>,
     /// What went wrong in the last run.
     pub problem: Option<String>,
+    /// Runs that went wrong.
+    pub failures: u64,
+    /// When the last run ended that went well.
+    pub succeeded_at: Option<UnixMillis>,
 }
 
 impl JobBoard {
     pub(super) fn new(tasks: impl Iterator<Item = (&'static str, Duration)>) -> Self {
         let entry = |(name, every)| Entry {
-            state: JobState { name, every, runs: 0, took: None, problem: None },
+            state: JobState {
+                name,
+                every,
+                runs: 0,
+                took: None,
+                problem: None,
+                failures: 0,
+                succeeded_at: None,
+            },
             wanted: Arc::default(),
             since: Stopwatch::start(),
         };
@@ -57,10 +70,14 @@ impl JobBoard {
         Some(Arc::clone(&entry.wanted))
     }
 
-    pub(super) fn ran(&self, name: &str, took: Duration, problem: Option<String>) {
+    pub(super) fn ran(&self, name: &str, took: Duration, problem: Option<String>, now: UnixMillis) {
         if let Some(entry) = self.tasks.lock().iter_mut().find(|entry| entry.state.name == name) {
             entry.state.runs += 1;
             entry.state.took = Some(took);
+            match problem {
+                Some(_) => entry.state.failures += 1,
+                None => entry.state.succeeded_at = Some(now),
+            }
             entry.state.problem = problem;
             entry.since = Stopwatch::start();
         }
@@ -92,8 +109,10 @@ mod tests {
             [("quick", Duration::ZERO), ("slow", Duration::from_secs(3600))].into_iter(),
         );
         assert_eq!(board.stuck(), Some("quick"));
-        board.ran("slow", Duration::from_millis(3), Some("down".to_owned()));
+        board.ran("slow", Duration::from_millis(3), None, UnixMillis(7));
+        board.ran("slow", Duration::from_millis(3), Some("down".to_owned()), UnixMillis(8));
         let slow = board.all().remove(1);
-        assert_eq!((slow.runs, slow.problem.as_deref()), (1, Some("down")));
+        assert_eq!((slow.runs, slow.failures, slow.problem.as_deref()), (2, 1, Some("down")));
+        assert_eq!(slow.succeeded_at, Some(UnixMillis(7)));
     }
 }

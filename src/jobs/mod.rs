@@ -66,7 +66,7 @@ pub fn start(
                 if let Some(problem) = &problem {
                     tracing::error!(job.name = task.name, problem, "a periodic task failed");
                 }
-                board.ran(task.name, since.elapsed(), problem);
+                board.ran(task.name, since.elapsed(), problem, app.clock.now());
             }
         });
     }

@@ -14,6 +14,26 @@ pub(super) fn is_enabled() -> bool {
     tracing::enabled!(target: "access", Level::INFO)
 }
 
+/// Writes that a request was slow, target `slow`: also where the access log is off.
+pub(super) fn write_slow(
+    paths: &PathTable,
+    method: &Method,
+    context: &RequestContext,
+    response: &Response,
+    since: &Stopwatch,
+) {
+    let route = response.data::<PathPattern>().map_or("-", |pattern| paths.route(&pattern.0));
+    tracing::warn!(
+        target: "slow",
+        method = method.as_str(),
+        route,
+        status = response.status().as_u16(),
+        duration_ms = since.elapsed_ms(),
+        request.id = context.request_id(),
+        "a request was slow"
+    );
+}
+
 /// Writes the line. `bytes` is unknown for streams, whose end is not awaited.
 pub(super) fn write(
     paths: &PathTable,

@@ -16,6 +16,7 @@ use tokio::sync::Mutex;
 use crate::app::App;
 use crate::base::clock::Stopwatch;
 use crate::base::disk::free_bytes;
+use crate::config::Config;
 use crate::jobs::JobBoard;
 
 /// Probes come as often as they like; the disk is asked once in this time.
@@ -33,7 +34,7 @@ impl Endpoint for Healthz {
 }
 
 /// Answers 200 when the process can do its work, else 503 and what is wrong.
-pub(super) struct Readyz {
+pub struct Readyz {
     app: Arc<App>,
     board: Arc<JobBoard>,
     data_dir: PathBuf,
@@ -55,13 +56,21 @@ struct Checks {
 }
 
 impl Readyz {
-    pub(super) fn new(
-        app: Arc<App>,
-        board: Arc<JobBoard>,
-        data_dir: PathBuf,
-        min_free_bytes: u64,
-    ) -> Self {
-        Self { app, board, data_dir, min_free_bytes, last: Mutex::new(None) }
+    /// Looks at what `config` names.
+    pub fn new(app: &Arc<App>, board: &Arc<JobBoard>, config: &Config) -> Self {
+        Self {
+            app: Arc::clone(app),
+            board: Arc::clone(board),
+            data_dir: config.storage.data_dir.clone(),
+            min_free_bytes: app.min_free_bytes,
+            last: Mutex::new(None),
+        }
+    }
+
+    /// Whether it is ready now, and the report in JSON.
+    pub(super) async fn report(&self) -> (bool, String) {
+        let (code, report) = self.check().await;
+        (code == StatusCode::OK, report)
     }
 
     async fn check(&self) -> (StatusCode, String) {

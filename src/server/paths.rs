@@ -78,6 +78,11 @@ impl PathTable {
         self.documented.get(pattern).map_or(pattern, String::as_str)
     }
 
+    /// The patterns of the documents as poem reports them, with their documented forms.
+    pub(super) fn patterns(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.documented.iter().map(|(poems, documented)| (poems.as_str(), documented.as_str()))
+    }
+
     /// The value of `Allow` for `path`: the methods of every entry it matches, and HEAD with GET.
     pub(super) fn allow(&self, path: &str) -> Option<HeaderValue> {
         let mut names: Vec<&str> = Vec::new();

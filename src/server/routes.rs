@@ -7,12 +7,14 @@ use std::time::Duration;
 use hyper::body::Bytes;
 use ipnet::IpNet;
 use poem::error::NotFoundError;
-use poem::http::{Method, Uri, header};
+use poem::http::{HeaderValue, Method, Uri, header};
 use poem::{Endpoint, IntoEndpoint as _, PathPattern, Request, Response, Route};
 
 use super::admin_files::AdminFiles;
 use super::health::{Healthz, Readyz};
+use super::metrics::{Metrics, RouteStats};
 use super::paths::PathTable;
+use super::stack::Counting;
 use super::{AcceptSettings, Stack, StackSettings};
 use crate::app::App;
 use crate::config::Config;
@@ -63,14 +65,23 @@ pub fn endpoint(
         .with("/admin/*", &get)
         .with("/healthz", &get)
         .with("/readyz", &get)
+        .with("/metrics", &get)
         .with("/api/openapi.json", &get)
         .with("/api/docs", &get)
         .with("/media/*", &get);
-    let ready =
-        Readyz::new(Arc::clone(app), board, config.storage.data_dir.clone(), app.min_free_bytes);
+    let routes_seen = Arc::new(RouteStats::new(&paths));
+    let metrics = Metrics {
+        app: Arc::clone(app),
+        board: Arc::clone(&board),
+        routes: Arc::clone(&routes_seen),
+        data_dir: config.storage.data_dir.clone(),
+        token: config.security.metrics_token.clone(),
+    };
+    let ready = Readyz::new(app, &board, config);
     let mut others = Route::new()
         .at("/healthz", poem::get(Healthz))
         .at("/readyz", poem::get(ready))
+        .at("/metrics", poem::get(metrics))
         .at("/api/openapi.json", poem::get(Document(document)))
         .at("/api/docs", poem::get(Docs::new(app)))
         .at("/admin", poem::get(AdminFiles::new(&app.media.base_url)))
@@ -98,11 +109,16 @@ pub fn endpoint(
         app.clock.clone(),
         app.rng.clone(),
         stack_settings(config),
-    ))
+    )
+    .counting(Counting {
+        traffic: Arc::clone(&app.traffic),
+        routes: routes_seen,
+        slow: Duration::from_millis(config.log.log_slow_request_ms),
+    }))
 }
 
 /// The limits of the sockets.
-pub fn accept_settings(config: &Config) -> AcceptSettings {
+pub fn accept_settings(config: &Config, app: &App) -> AcceptSettings {
     let http = &config.http;
     AcceptSettings {
         max_connections: http.http_max_connections as usize,
@@ -111,10 +127,11 @@ pub fn accept_settings(config: &Config) -> AcceptSettings {
         write_timeout: WRITE_TIMEOUT,
         max_head_bytes: http.http_max_head_kib as usize * KIB,
         drain_timeout: Duration::from_secs(http.shutdown_timeout),
+        traffic: Arc::clone(&app.traffic),
     }
 }
 
-fn stack_settings(config: &Config) -> StackSettings {
+pub(super) fn stack_settings(config: &Config) -> StackSettings {
     let http = &config.http;
     let image_body = http.http_max_image_body_kib as usize * KIB;
     StackSettings {
@@ -129,7 +146,15 @@ fn stack_settings(config: &Config) -> StackSettings {
             ("/v1/upload/".to_owned(), config.media.upload_max_kib as usize * KIB + MULTIPART),
         ],
         body_timeout: Duration::from_secs(http.http_body_timeout),
+        hsts: hsts(config),
     }
+}
+
+/// What browsers are told about https, when they speak it with us.
+fn hsts(config: &Config) -> Option<HeaderValue> {
+    let seconds = config.tls.hsts_seconds;
+    let is_sent = config.is_tls_on() && seconds > 0;
+    is_sent.then(|| HeaderValue::from_str(&format!("max-age={seconds}")).ok()).flatten()
 }
 
 /// The two APIs at their base paths, everything else beside them.

@@ -1,5 +1,5 @@
 //! The end of the process: the first SIGTERM or SIGINT asks everything to finish, a second one
-//! ends the process at once.
+//! ends the process at once. SIGHUP ends nothing: it asks to read files anew.
 
 use std::io;
 use std::process;
@@ -27,6 +27,14 @@ pub fn on_signals() -> io::Result<CancellationToken> {
         process::exit(second.exit_code);
     });
     Ok(token)
+}
+
+/// SIGHUP, each time it comes. Without this it would end the process.
+///
+/// # Errors
+/// When the process cannot listen for signals. Needs a tokio runtime.
+pub fn on_hangup() -> io::Result<Signal> {
+    signal(SignalKind::hangup())
 }
 
 struct Received {

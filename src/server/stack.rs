@@ -11,17 +11,20 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use poem::http::{HeaderValue, Method, Uri, header};
-use poem::{Endpoint, IntoResponse, Request, Response};
+use poem::{Endpoint, IntoResponse, PathPattern, Request, Response};
 use tracing::Instrument as _;
 
 use super::access_log;
 use super::body_limit::{self, exact_len};
 use super::compression::{self, Wanted};
+use super::metrics::RouteStats;
 use super::paths::PathTable;
 use super::render::Failed;
 use super::request_id::{self, X_REQUEST_ID};
 use crate::app::limits::{IpKey, Limits};
+use crate::app::traffic::Traffic;
 use crate::base::clock::{Clock, Stopwatch};
+use crate::base::request::within;
 use crate::base::rng::Rng;
 use crate::http::{ApiError, Language, RequestContext, TrustedProxies};
 
@@ -41,6 +44,16 @@ pub struct StackSettings {
     pub body_limits: Vec<(String, usize)>,
     /// From the head of a request to the end of its body.
     pub body_timeout: Duration,
+    /// `Strict-Transport-Security` of every answer, if it is sent.
+    pub hsts: Option<HeaderValue>,
+}
+
+/// Where requests are counted, and which are slow.
+pub(super) struct Counting {
+    pub(super) traffic: Arc<Traffic>,
+    pub(super) routes: Arc<RouteStats>,
+    /// Requests that take longer are logged; zero logs none.
+    pub(super) slow: Duration,
 }
 
 /// The routes with everything around them. An endpoint that never fails.
@@ -51,6 +64,7 @@ pub struct Stack<E> {
     clock: Clock,
     rng: Rng,
     settings: StackSettings,
+    counting: Option<Counting>,
 }
 
 impl<E: Endpoint> Stack<E> {
@@ -63,7 +77,14 @@ impl<E: Endpoint> Stack<E> {
         rng: Rng,
         settings: StackSettings,
     ) -> Self {
-        Self { routes, paths, limits, clock, rng, settings }
+        Self { routes, paths, limits, clock, rng, settings, counting: None }
+    }
+
+    /// Counts every request from now on.
+    #[must_use]
+    pub(super) fn counting(mut self, counting: Counting) -> Self {
+        self.counting = Some(counting);
+        self
     }
 
     fn context(&self, request: &Request) -> Arc<RequestContext> {
@@ -117,6 +138,7 @@ impl<E: Endpoint> Endpoint for Stack<E> {
 
     async fn call(&self, mut request: Request) -> poem::Result<Response> {
         let since = Stopwatch::start();
+        let _present = self.counting.as_ref().map(|counting| counting.traffic.enter());
         let context = self.context(&request);
         let wanted = Wanted::by(&request);
         let uri = request.uri().clone();
@@ -129,7 +151,8 @@ impl<E: Endpoint> Endpoint for Stack<E> {
 
         // Every line logged on the way says which request it is about.
         let span = tracing::error_span!("request", id = context.request_id());
-        let response = self.answer(request, &uri, &context).instrument(span).await;
+        let answer = within(context.request_id(), self.answer(request, &uri, &context));
+        let response = answer.instrument(span).await;
         let (mut response, mut bytes) = compression::finish(response, &wanted).await;
         if method == Method::HEAD {
             strip_body(&mut response);
@@ -138,10 +161,36 @@ impl<E: Endpoint> Endpoint for Stack<E> {
         let headers = response.headers_mut();
         headers.insert(X_REQUEST_ID.clone(), context.request_id_header());
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        if let Some(hsts) = &self.settings.hsts {
+            headers.insert(header::STRICT_TRANSPORT_SECURITY, hsts.clone());
+        }
+        if let Some(counting) = &self.counting {
+            counting.answered(&self.paths, &method, &context, &response, &since);
+        }
         if access_log::is_enabled() {
             access_log::write(&self.paths, &method, &context, &response, bytes, &since);
         }
         Ok(response)
+    }
+}
+
+impl Counting {
+    fn answered(
+        &self,
+        paths: &PathTable,
+        method: &Method,
+        context: &RequestContext,
+        response: &Response,
+        since: &Stopwatch,
+    ) {
+        let (pattern, status) = (response.data::<PathPattern>(), response.status());
+        let took = since.elapsed();
+        self.traffic.answered(status.as_u16());
+        self.routes.answered(pattern.map(|pattern| &*pattern.0), method, status, took);
+        if !self.slow.is_zero() && took >= self.slow {
+            self.traffic.slow.add();
+            access_log::write_slow(paths, method, context, response, since);
+        }
     }
 }
 

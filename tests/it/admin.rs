@@ -1,10 +1,12 @@
 //! Administrators: logging in, second factor, step-up, lock-out, sessions, the first owner.
 
 mod accounts;
+mod find;
 mod home;
 mod page;
 mod second_factor;
 mod sessions;
+mod system;
 
 use poem::http::Method;
 use serde_json::{Value, json};

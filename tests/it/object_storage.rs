@@ -15,19 +15,19 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-const BUCKET: &str = "dream";
-const KEY_ID: &str = "AKIDTEST";
-const SECRET: &str = "the-right-secret";
+pub(crate) const BUCKET: &str = "dream";
+pub(crate) const KEY_ID: &str = "AKIDTEST";
+pub(crate) const SECRET: &str = "the-right-secret";
 
 /// The S3 server. It ends when this is dropped.
-struct S3Server {
-    port: u16,
-    folder: TempDir,
+pub(crate) struct S3Server {
+    pub(crate) port: u16,
+    pub(crate) folder: TempDir,
     _tasks: JoinSet<()>,
 }
 
 impl S3Server {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let folder = TempDir::new().unwrap();
         std::fs::create_dir(folder.path().join(BUCKET)).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -34,9 +34,12 @@ const MAY_SCAN: &[(&str, &str, &str)] = &[
     ("templates/store.rs", "SELECT template_id, title, mode", "all are wanted, a thousand at most"),
     ("templates/store.rs", "SELECT COUNT(*)", "a thousand at most, when an admin adds one"),
     ("stats/store/check.rs", "", "for doctor and repair: it is about all there is"),
+    ("vitals/store.rs", "SELECT checked_at", "reads the last row by the primary key"),
+    ("vitals/store.rs", "", "the indexes have only what is open"),
     ("vip/store/plans.rs", "SELECT plan_id", "all of a few rows are wanted"),
     ("reconciliation/store/money.rs", "SELECT checked_at", "reads the last row by the primary key"),
     ("reconciliation/store/ours.rs", "SELECT r.refund_id", "orders the refunds of one day"),
+    ("media/store.rs", "SELECT key, bytes", "for a backup: it is about all there is"),
     ("orders/store/payments.rs", "SELECT order_id, refund_due", "the index has only what is due"),
     ("payments/store.rs", "WITH told", "the index has only what is not finished"),
 ];

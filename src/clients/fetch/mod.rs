@@ -17,6 +17,7 @@ use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver
 use ureq::unversioned::transport::NextTimeout;
 use url::Url;
 
+use super::call_stats::CallState;
 use super::http::{Answer, CallError, HttpClient, HttpSettings};
 
 /// Redirects followed by hand.
@@ -103,6 +104,11 @@ impl Fetcher {
             for_users: HttpClient::with_resolver(http("fetch-inputs"), guard(&[])),
             trusted,
         }
+    }
+
+    /// What became of the fetches so far: of results and of inputs.
+    pub fn calls(&self) -> [CallState; 2] {
+        [self.for_upstream.calls(), self.for_users.calls()]
     }
 
     /// Gets the picture at `address`. What comes claims to be one; whether it is shows in decoding.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use ureq::http::header::{AUTHORIZATION, CONTENT_TYPE};
 use ureq::http::{HeaderValue, Method, Request, StatusCode};
 
+use super::super::call_stats::CallState;
 use super::super::http::{Answer, CallError, HttpClient, HttpSettings};
 use super::error::UpstreamError;
 use super::request::{Dialect, ImageRequest, JobProgress, Submitted};
@@ -59,6 +60,11 @@ impl ImageClient {
         let root = config.base.strip_suffix("/v1").unwrap_or(&config.base).to_owned();
         let model = config.model.clone();
         Ok(Self { http, root, dialect: config.dialect, model, authorization })
+    }
+
+    /// What became of the calls so far.
+    pub(super) fn calls(&self) -> CallState {
+        self.http.calls()
     }
 
     pub(super) async fn submit(
@@ -118,7 +124,8 @@ impl ImageClient {
         };
         let answer = self.call(Method::GET, path, None, Vec::new()).await?;
         match answer.status {
-            StatusCode::NOT_FOUND if self.dialect == Dialect::ImageSaas => Ok(()),
+            // Beyond the check of the key; some that speak the dialect have no list of models.
+            StatusCode::NOT_FOUND => Ok(()),
             status if status.is_success() => Ok(()),
             _ => Err(UpstreamError::refused(&answer)),
         }

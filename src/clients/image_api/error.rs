@@ -72,7 +72,7 @@ impl UpstreamError {
     }
 
     /// Whether the image API does not accept our key.
-    pub(super) fn is_refused_key(&self) -> bool {
+    pub fn is_refused_key(&self) -> bool {
         matches!(self.status, Some(StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN))
     }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use ureq::http::header::{AUTHORIZATION, CONTENT_TYPE};
 use ureq::http::{HeaderName, HeaderValue, Method, Request};
 
+use super::super::call_stats::CallState;
 use super::super::http::{Answer, CallError, CallPlace, HttpClient, HttpSettings};
 use crate::base::secret::Secret;
 
@@ -67,6 +68,11 @@ impl ImageApiClient {
             max_answer_bytes: settings.max_answer_bytes,
         });
         Ok(Self { http, base: settings.base, authorization })
+    }
+
+    /// What became of the calls so far.
+    pub fn calls(&self) -> CallState {
+        self.http.calls()
     }
 
     /// Passes one call through and gives the answer as it came, whatever its status. Never repeated:

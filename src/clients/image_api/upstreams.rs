@@ -13,13 +13,16 @@ use tokio::sync::Notify;
 
 use super::breaker::{Breaker, BreakerState, Pass, remaining};
 use super::client::ImageClient;
+use super::error::UpstreamError;
 use super::lease::Lease;
 use super::request::Dialect;
 use crate::base::clock::{Clock, Stopwatch};
 use crate::base::error_chain::error_chain;
+use crate::base::measure::{Histogram, HistogramState};
 use crate::base::rng::Rng;
 use crate::base::secret::Secret;
 use crate::base::time::UnixMillis;
+use crate::clients::call_stats::CallState;
 
 /// Longest pause that an upstream may ask for, so that a wrong `Retry-After` does not stop it.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
@@ -88,6 +91,10 @@ pub struct UpstreamState {
     /// Jobs made and calls failed since the start.
     pub succeeded: u64,
     pub failed: u64,
+    /// How long jobs took that were made, in microseconds.
+    pub took: HistogramState,
+    /// What became of the calls so far.
+    pub calls: CallState,
 }
 
 /// What asking an upstream whether it is there came to.
@@ -102,6 +109,7 @@ pub(super) struct Upstream {
     pub(super) config: UpstreamConfig,
     pub(super) client: ImageClient,
     slot: Mutex<Slot>,
+    took: Histogram,
     clock: Clock,
 }
 
@@ -130,8 +138,8 @@ impl Upstreams {
     pub fn new(configs: Vec<UpstreamConfig>, clock: Clock, rng: Rng) -> io::Result<Self> {
         let prepare = |config: UpstreamConfig| {
             let client = ImageClient::new(&config)?;
-            let (slot, clock) = (Mutex::default(), clock.clone());
-            Ok(Arc::new(Upstream { config, client, slot, clock }))
+            let (slot, took) = (Mutex::default(), Histogram::of_seconds());
+            Ok(Arc::new(Upstream { config, client, slot, took, clock: clock.clone() }))
         };
         let list: io::Result<Arc<[_]>> = configs.into_iter().map(prepare).collect();
         Ok(Self { list: list?, freed: Arc::default(), clock, rng })
@@ -184,6 +192,14 @@ impl Upstreams {
         Some(Probe { took: since.elapsed(), problem })
     }
 
+    /// Whether each is there and takes our key. Its breaker does not hear of it.
+    pub async fn probe_all(&self) -> Vec<(String, Result<(), UpstreamError>)> {
+        let asked = self.list.iter().map(|upstream| async {
+            (upstream.config.name.clone(), upstream.client.probe().await)
+        });
+        futures_util::future::join_all(asked).await
+    }
+
     /// How they do, in the order of the settings.
     pub fn states(&self) -> Vec<UpstreamState> {
         self.list.iter().map(|upstream| upstream.state()).collect()
@@ -232,6 +248,7 @@ impl Upstream {
     }
 
     pub(super) fn succeeded(&self, pass: Pass, took: Duration) {
+        self.took.took(took);
         let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         let mut slot = self.slot.lock();
         let before = slot.breaker.state(self.clock.now());
@@ -271,7 +288,7 @@ impl Upstream {
     }
 
     /// Says in the log that the key is refused, once in a while.
-    pub(super) fn complain_about_key(&self, err: &super::UpstreamError) {
+    pub(super) fn complain_about_key(&self, err: &UpstreamError) {
         let now = self.clock.now();
         let mut slot = self.slot.lock();
         let is_quiet = slot
@@ -307,6 +324,8 @@ impl Upstream {
             recent_ms: slot.recent_ms,
             succeeded: slot.succeeded,
             failed: slot.failed,
+            took: self.took.read(),
+            calls: self.client.calls(),
         }
     }
 }

@@ -10,6 +10,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use super::{ObjectKey, ObjectStorage, Opened, Pending, StorageError};
 use crate::base::clock::Clock;
+use crate::clients::call_stats::CallState;
 
 /// Folders: a web server of the same group may read, nobody else.
 const FOLDER_MODE: u32 = 0o750;
@@ -72,6 +73,10 @@ impl ObjectStorage for LocalStorage {
     fn delete<'a>(&'a self, key: &'a ObjectKey) -> Pending<'a, ()> {
         let path = self.path(key);
         Box::pin(on_files(move || found(fs::remove_file(path)).map(drop)))
+    }
+
+    fn calls(&self) -> Option<CallState> {
+        None
     }
 }
 

@@ -13,7 +13,9 @@ use std::pin::Pin;
 
 pub use self::key::{BadKey, ObjectKey, ObjectKind};
 pub use self::local::LocalStorage;
+pub use self::s3::archive::{Archive, Listed};
 pub use self::s3::{S3Settings, S3Storage};
+use super::call_stats::CallState;
 use super::http::CallError;
 
 /// What readers may keep, for how long: a key names its bytes, so for ever.
@@ -36,6 +38,9 @@ pub trait ObjectStorage: Send + Sync {
 
     /// Removes the object, if it is there.
     fn delete<'a>(&'a self, key: &'a ObjectKey) -> Pending<'a, ()>;
+
+    /// What became of the calls so far, where calls are made.
+    fn calls(&self) -> Option<CallState>;
 }
 
 /// A way to read an object.
@@ -50,11 +55,17 @@ pub enum Opened {
 /// Why the storage did not do it.
 #[derive(Debug, thiserror::Error)]
 pub enum StorageError {
-    #[error("the media folder cannot be used")]
+    #[error("a file for the storage cannot be used")]
     Io(#[from] io::Error),
     #[error("the object storage cannot be reached")]
     Call(#[source] CallError),
     /// The object storage said no; `code` is its own word for it.
     #[error("the object storage answered {status} {code}")]
     Refused { status: u16, code: String },
+    /// It answered something that none of its kind answers.
+    #[error("the answer of the object storage was not understood")]
+    NotUnderstood,
+    /// What it has is not what was sent.
+    #[error("the object storage has {stored:?} bytes of {wanted}")]
+    OtherSize { wanted: u64, stored: Option<u64> },
 }

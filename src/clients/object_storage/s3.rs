@@ -3,6 +3,8 @@
 //! Requests are signed in the query (AWS signature version 4), so that the body need not be hashed
 //! twice; a signature lives for minutes. Everything here may be repeated safely, and is.
 
+pub(super) mod archive;
+
 use std::io;
 use std::time::Duration;
 
@@ -16,6 +18,7 @@ use url::Url;
 use super::{CACHE_CONTROL, ObjectKey, ObjectStorage, Opened, Pending, StorageError};
 use crate::base::clock::Clock;
 use crate::base::secret::Secret;
+use crate::clients::call_stats::CallState;
 use crate::clients::http::{Answer, CallError, HttpClient, HttpSettings};
 
 /// How long a signature of ours for ourselves holds: the call and clocks that differ.
@@ -159,6 +162,10 @@ impl ObjectStorage for S3Storage {
 
     fn delete<'a>(&'a self, key: &'a ObjectKey) -> Pending<'a, ()> {
         Box::pin(self.remove(key))
+    }
+
+    fn calls(&self) -> Option<CallState> {
+        Some(self.http.calls())
     }
 }
 

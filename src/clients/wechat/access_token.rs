@@ -43,6 +43,7 @@ pub(super) struct TokenKeeper {
     kept: Mutex<Option<AccessToken>>,
     /// Fetches that failed.
     failures: AtomicU64,
+    successes: AtomicU64,
 }
 
 impl TokenKeeper {
@@ -69,6 +70,7 @@ impl TokenKeeper {
         match fetch().await {
             Ok(token) => {
                 *kept = Some(token.clone());
+                self.successes.fetch_add(1, Ordering::Relaxed);
                 Ok(token)
             }
             Err(err) => {
@@ -76,6 +78,11 @@ impl TokenKeeper {
                 Err(err)
             }
         }
+    }
+
+    /// Fetches that brought a token, and those that failed.
+    pub(super) fn fetches(&self) -> (u64, u64) {
+        (self.successes.load(Ordering::Relaxed), self.failures.load(Ordering::Relaxed))
     }
 
     /// Drops the kept token if it is still the one that failed.

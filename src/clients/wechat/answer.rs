@@ -41,6 +41,36 @@ pub enum WechatError {
 }
 
 impl WechatError {
+    /// All that [`WechatError::kind`] can say.
+    pub(super) const KINDS: [&'static str; 10] = [
+        "code_invalid",
+        "too_often",
+        "user_blocked",
+        "token_dead",
+        "token_unavailable",
+        "misconfigured",
+        "busy",
+        "refused",
+        "garbled",
+        "no_answer",
+    ];
+
+    /// Its kind in a word, for metrics.
+    pub(super) fn kind(&self) -> &'static str {
+        match self {
+            Self::CodeInvalid(_) => "code_invalid",
+            Self::TooOften => "too_often",
+            Self::UserBlocked => "user_blocked",
+            Self::TokenDead => "token_dead",
+            Self::TokenUnavailable => "token_unavailable",
+            Self::Misconfigured { .. } => "misconfigured",
+            Self::Busy => "busy",
+            Self::Refused { .. } => "refused",
+            Self::Garbled => "garbled",
+            Self::Call(_) => "no_answer",
+        }
+    }
+
     /// WeChat's `errcode`, where one is kept.
     pub fn code(&self) -> Option<i64> {
         match self {

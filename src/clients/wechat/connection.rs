@@ -14,7 +14,9 @@ use super::WechatSettings;
 use super::access_token::{AccessToken, TokenKeeper};
 use super::answer::{TokenAnswer, WechatError, parse};
 use crate::base::clock::Clock;
+use crate::base::measure::Tally;
 use crate::base::secret::Secret;
+use crate::clients::call_stats::CallState;
 use crate::clients::http::{CallError, HttpClient, HttpSettings};
 
 /// Answers of these calls are below 2 KB; more is not WeChat.
@@ -31,6 +33,7 @@ pub(super) struct Connection {
     pub(super) secret: Secret<String>,
     clock: Clock,
     tokens: TokenKeeper,
+    pub(super) errors: Tally,
 }
 
 #[derive(Serialize)]
@@ -52,7 +55,8 @@ impl Connection {
             max_answer_bytes: MAX_ANSWER_BYTES,
         });
         let WechatSettings { base, appid, secret, .. } = settings;
-        Self { http, base, appid, secret, clock, tokens: TokenKeeper::default() }
+        let (tokens, errors) = (TokenKeeper::default(), Tally::of(&WechatError::KINDS));
+        Self { http, base, appid, secret, clock, tokens, errors }
     }
 
     /// A `GET` without access token; `path` has its query.
@@ -136,21 +140,24 @@ impl Connection {
     }
 
     async fn access_token(&self) -> Result<AccessToken, WechatError> {
+        self.tokens.get(self.clock.now(), || self.fetch_token()).await
+    }
+
+    /// The access token as WeChat has it now.
+    ///
+    /// # Errors
+    /// [`WechatError`].
+    pub(super) async fn fetch_token(&self) -> Result<AccessToken, WechatError> {
         let now = self.clock.now();
-        self.tokens
-            .get(now, || async {
-                let request = TokenRequest {
-                    grant_type: "client_credential",
-                    appid: &self.appid,
-                    secret: self.secret.expose(),
-                    force_refresh: false,
-                };
-                let body = serde_json::to_vec(&request).map_err(|_| WechatError::Garbled)?;
-                let answer: TokenAnswer =
-                    self.ask(&Method::POST, "/cgi-bin/stable_token", &body).await?;
-                AccessToken::answered(answer, now)
-            })
-            .await
+        let request = TokenRequest {
+            grant_type: "client_credential",
+            appid: &self.appid,
+            secret: self.secret.expose(),
+            force_refresh: false,
+        };
+        let body = serde_json::to_vec(&request).map_err(|_| WechatError::Garbled)?;
+        let answer: TokenAnswer = self.ask(&Method::POST, "/cgi-bin/stable_token", &body).await?;
+        AccessToken::answered(answer, now)
     }
 
     /// One call, repeated once where that is safe: WeChat says busy, or nothing was sent.
@@ -184,7 +191,21 @@ impl Connection {
             .body(body.to_vec())
             .map_err(|err| CallError::Connect(ureq::Error::Http(err)))?;
         let answer = self.http.call(request).await?;
-        parse(answer.status, &answer.body)
+        let read = parse(answer.status, &answer.body);
+        if let Err(err) = &read {
+            self.errors.add(err.kind());
+        }
+        read
+    }
+
+    /// What became of the calls so far.
+    pub(super) fn calls(&self) -> CallState {
+        self.http.calls()
+    }
+
+    /// How often an access token was had, and how often not.
+    pub(super) fn token_fetches(&self) -> (u64, u64) {
+        self.tokens.fetches()
     }
 }
 

@@ -62,6 +62,23 @@ pub enum PayErrorKind {
 }
 
 impl PayError {
+    /// All that [`PayError::word`] can say.
+    pub(super) const KINDS: [&'static str; 7] =
+        ["refused", "not_sent", "no_answer", "broken", "untrusted", "garbled", "unsendable"];
+
+    /// Its sort in a word, for metrics.
+    pub(super) fn word(&self) -> &'static str {
+        match self {
+            Self::Refused { .. } => "refused",
+            Self::NotSent(_) => "not_sent",
+            Self::NoAnswer(_) => "no_answer",
+            Self::Broken { .. } => "broken",
+            Self::Untrusted { .. } => "untrusted",
+            Self::Garbled(_) => "garbled",
+            Self::Unsendable(_) => "unsendable",
+        }
+    }
+
     /// What it means. The code says so, in either of its two spellings, and the status only where
     /// the code is none that we know; the message never does.
     pub fn kind(&self) -> PayErrorKind {

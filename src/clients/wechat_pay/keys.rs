@@ -90,6 +90,11 @@ impl KeyStore {
         (found.not_after >= now).then(|| Arc::clone(&found.key))
     }
 
+    /// The end of the certificate that holds longest, of those that are known.
+    pub(super) fn certificates_end(&self) -> Option<UnixMillis> {
+        self.certificates.read().values().map(|found| found.not_after).max()
+    }
+
     /// Whether asking for certificates can bring a key of this name.
     pub(super) fn can_be_certificate(serial: &str) -> bool {
         !serial.starts_with(PUBLIC_KEY_PREFIX)

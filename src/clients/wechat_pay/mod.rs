@@ -44,6 +44,8 @@ use self::wire::encode;
 use crate::base::clock::Clock;
 use crate::base::rng::Rng;
 use crate::base::secret::Secret;
+use crate::base::time::UnixMillis;
+use crate::clients::call_stats::CallState;
 
 const PREPAY: &str = "/v3/pay/transactions/jsapi";
 const REFUNDS: &str = "/v3/refund/domestic/refunds";
@@ -108,6 +110,21 @@ impl WechatPay {
         let transport = Transport::new(&settings, clock, rng)?;
         let WechatPaySettings { appid, mchid, notify_url, refund_notify_url, .. } = settings;
         Ok(Self { appid, mchid, notify_url, refund_notify_url, transport })
+    }
+
+    /// What became of the calls so far: those of the API and those for bills.
+    pub fn calls(&self) -> [CallState; 2] {
+        self.transport.calls()
+    }
+
+    /// Until when WeChat Pay's certificates hold, where it has told any.
+    pub fn certificates_end(&self) -> Option<UnixMillis> {
+        self.transport.certificates_end()
+    }
+
+    /// What went wrong with calls so far, by kind.
+    pub fn errors(&self) -> Vec<(&'static str, u64)> {
+        self.transport.errors()
     }
 
     /// The merchant: what `mchid` of a transaction must be.

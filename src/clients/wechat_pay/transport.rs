@@ -20,7 +20,10 @@ use super::signer::{Signer, nonce};
 use super::{KeyProblem, WechatPaySettings, certificates};
 use crate::base::clock::Clock;
 use crate::base::error_chain::error_chain;
+use crate::base::measure::Tally;
 use crate::base::rng::Rng;
+use crate::base::time::UnixMillis;
+use crate::clients::call_stats::CallState;
 use crate::clients::http::{Answer, CallError, HttpClient, HttpSettings};
 
 /// Answers have a few KB, also those with certificates.
@@ -49,6 +52,7 @@ pub(super) struct Transport {
     keys: KeyStore,
     pub(super) apiv3_key: Apiv3Key,
     timeout: Duration,
+    errors: Tally,
     pub(super) clock: Clock,
     pub(super) rng: Rng,
 }
@@ -95,6 +99,7 @@ impl Transport {
             keys: KeyStore::new(settings.public_key.as_ref())?,
             apiv3_key: Apiv3Key::new(&settings.apiv3_key)?,
             timeout: settings.timeout,
+            errors: Tally::of(&PayError::KINDS),
             clock,
             rng,
         })
@@ -114,9 +119,27 @@ impl Transport {
         loop {
             match self.call_once(&method, target, body).await {
                 Ok(answer) => return Ok(answer),
-                Err(err) => attempts.next(err).await?,
+                Err(err) => {
+                    self.errors.add(err.word());
+                    attempts.next(err).await?;
+                }
             }
         }
+    }
+
+    /// What became of the calls so far: those of the API and those for bills.
+    pub(super) fn calls(&self) -> [CallState; 2] {
+        [self.http.calls(), self.bills.calls()]
+    }
+
+    /// The end of the certificate that holds longest, of those that are known.
+    pub(super) fn certificates_end(&self) -> Option<UnixMillis> {
+        self.keys.certificates_end()
+    }
+
+    /// What went wrong so far, by kind.
+    pub(super) fn errors(&self) -> Vec<(&'static str, u64)> {
+        self.errors.all()
     }
 
     /// Fetches a file, whose answer is not signed: whoever calls compares its hash.

@@ -21,8 +21,10 @@ mod refunds;
 mod review;
 mod session;
 mod settings;
+mod system;
 mod tag;
 mod templates;
+mod timeline;
 mod users;
 mod wire;
 mod words;
@@ -42,6 +44,8 @@ pub fn open_api(app: &Arc<App>, base: &str) -> OpenApiService<impl OpenApi + 'st
     // In groups, since a tuple of them holds sixteen at most.
     let admins = (
         home::HomeApi { app: Arc::clone(app) },
+        timeline::FindApi { app: Arc::clone(app) },
+        system::SystemApi { app: Arc::clone(app) },
         session::SessionApi { app: Arc::clone(app) },
         accounts::AccountsApi { app: Arc::clone(app) },
         audit::AuditApi { app: Arc::clone(app) },

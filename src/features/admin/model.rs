@@ -4,7 +4,9 @@ pub(super) mod home;
 pub(super) mod password;
 pub(super) mod recovery;
 pub(super) mod role;
+pub(super) mod search;
 pub(super) mod throttle;
+pub(super) mod timeline;
 pub(super) mod totp;
 
 use std::fmt;
@@ -174,6 +176,8 @@ pub enum AdminError {
     LastOwner,
     #[error("the second factor is in another state")]
     TotpState,
+    #[error("too many streams are open")]
+    TooManyStreams,
     #[error("the link is not, or no longer, good")]
     SetupClosed,
     #[error(transparent)]

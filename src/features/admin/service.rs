@@ -3,10 +3,14 @@
 pub mod accounts;
 pub mod home;
 pub mod login;
+pub mod search;
 pub mod second_factor;
 pub mod sessions;
 pub mod setup;
+pub mod streams;
+pub mod system;
 pub mod tasks;
+pub mod timeline;
 
 use std::sync::Arc;
 

@@ -4,8 +4,12 @@
 pub(super) mod failures;
 pub(super) mod home;
 pub(super) mod recovery;
+pub(super) mod search;
 pub(super) mod sessions;
 pub(super) mod setup;
+pub(super) mod system;
+pub(super) mod thing;
+pub(super) mod timeline;
 
 use super::model::{AdminAccount, AdminId, Credentials, Role};
 use crate::base::secret::Secret;

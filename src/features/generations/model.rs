@@ -113,6 +113,8 @@ pub(super) struct NewJob {
     pub(super) id: JobId,
     pub(super) user: UserId,
     pub(super) wish: Wish,
+    /// The request that makes it.
+    pub(super) request_id: Option<std::sync::Arc<str>>,
     pub(super) now: UnixMillis,
     pub(super) deadline_at: UnixMillis,
 }

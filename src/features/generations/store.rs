@@ -32,8 +32,8 @@ pub(super) fn insert(
         "INSERT INTO generations
            (job_id, user_id, prompt, mode, resolution, aspect_ratio, sample_count, template_id,
             template_title, quota_day, quota_used, points_charged, deadline_at, created_at,
-            updated_at, request)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?14, ?15)",
+            updated_at, request, request_id)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?14, ?15, ?16)",
         params![
             job.id.as_str(),
             job.user,
@@ -49,7 +49,8 @@ pub(super) fn insert(
             paid.points,
             job.deadline_at,
             job.now,
-            request
+            request,
+            job.request_id
         ],
     )
 }

@@ -137,6 +137,17 @@ pub async fn load_input(app: &App, address: &str) -> Result<(Vec<u8>, ObjectKind
     Ok((bytes, kind))
 }
 
+/// Hands every picture to `on_object`, by its key and its size in bytes: for a backup.
+///
+/// # Errors
+/// What the database fails with.
+pub fn every_object(
+    tx: &Tx<'_>,
+    on_object: impl FnMut(&str, i64) -> Result<(), DbError>,
+) -> Result<(), DbError> {
+    store::every(tx, on_object)
+}
+
 /// Lets `holder` hold a stored picture too. `false` when there is no such picture any more.
 ///
 /// # Errors

@@ -27,6 +27,17 @@ pub(super) fn announce(tx: &Tx<'_>, object: &ObjectRow, now: UnixMillis) -> Resu
     Ok(changed > 0)
 }
 
+/// Hands over every object that is not being removed, with its size: key by key, by the primary key.
+pub(super) fn every(
+    tx: &Tx<'_>,
+    mut on_object: impl FnMut(&str, i64) -> Result<(), DbError>,
+) -> Result<(), DbError> {
+    tx.for_each("SELECT key, bytes FROM media_objects WHERE removing = 0", [], |row| {
+        let key: String = row.get(0)?;
+        on_object(&key, row.get(1)?)
+    })
+}
+
 /// Holds an object. `false` when it is not there or being removed.
 pub(super) fn hold(
     tx: &Tx<'_>,

@@ -265,6 +265,8 @@ pub(super) struct NewOrder {
     pub(super) platform: Platform,
     pub(super) payer_openid: String,
     pub(super) prepay_request: Option<String>,
+    /// The request that makes it.
+    pub(super) request_id: Option<std::sync::Arc<str>>,
     pub(super) now: UnixMillis,
     pub(super) expires_at: UnixMillis,
 }

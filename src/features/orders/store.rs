@@ -16,8 +16,9 @@ pub(super) fn insert(tx: &Tx<'_>, order: &NewOrder) -> Result<(), DbError> {
     tx.insert(
         "INSERT INTO orders
            (order_id, user_id, kind, product, plan_id, plan_level, plan_days, pack_id, product_name,
-            status, method, amount, points, expires_at, created_at, updated_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 'PENDING', ?10, ?11, ?12, ?13, ?14, ?14)",
+            status, method, amount, points, expires_at, created_at, updated_at, request_id)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 'PENDING', ?10, ?11, ?12, ?13, ?14, ?14,
+                 ?15)",
         params![
             order.id.as_str(),
             order.user,
@@ -32,7 +33,8 @@ pub(super) fn insert(tx: &Tx<'_>, order: &NewOrder) -> Result<(), DbError> {
             product.price,
             product.points,
             order.expires_at,
-            order.now
+            order.now,
+            order.request_id
         ],
     )?;
     Ok(())

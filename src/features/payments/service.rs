@@ -6,7 +6,7 @@ mod reconcile;
 pub mod review;
 
 pub use self::events::sweep;
-pub use self::notify::judged;
 pub(super) use self::notify::notified;
+pub use self::notify::{count, judged};
 pub use self::reconcile::reconcile;
 pub use super::model::kept_headers;

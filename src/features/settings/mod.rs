@@ -8,16 +8,17 @@
 //!   was acknowledged. It says what was before and after, for the audit log.
 //! - Sections are independent: one bad value never takes another section with it.
 //!
-//! Secrets and what the process needs to start are no settings; they are in the environment.
+//! Secrets and what the process needs to start are no settings; they are in the environment. The one
+//! exception are the addresses of hooks that are told of alerts: they are stored and never shown again.
 
 mod model;
 pub mod service;
 mod store;
 
 pub use model::{
-    Announcement, AnnouncementLevel, ChannelRule, Channels, Checker, Economy, Entitlement,
-    Entitlements, Field, FieldKind, Gallery, Invite, InviteEvent, Jobs, Label, Membership,
-    MessageField, MessageState, MessageTemplate, Messages, Mode, Moderation, MonthlyPoints,
-    PaymentRules, PlatformChannels, PriceTable, Resolution, ResolutionPrices, Retry, Section,
-    Settings, SettingsChange, SettingsError, WhenUnavailable, describe, section_version,
+    AlertHook, Alerts, Announcement, AnnouncementLevel, ChannelRule, Channels, Checker, Economy,
+    Entitlement, Entitlements, Field, FieldKind, Gallery, Invite, InviteEvent, Jobs, Label,
+    Membership, MessageField, MessageState, MessageTemplate, Messages, Mode, Moderation,
+    MonthlyPoints, PaymentRules, PlatformChannels, PriceTable, Resolution, ResolutionPrices, Retry,
+    Section, Settings, SettingsChange, SettingsError, WhenUnavailable, describe, section_version,
 };

@@ -1,5 +1,6 @@
 //! All settings together, their sections, and how a section is changed.
 
+mod alerts;
 mod announcement;
 mod describe;
 mod economy;
@@ -16,6 +17,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use alerts::{Alerts, Hook as AlertHook};
 pub use announcement::{Announcement, AnnouncementLevel};
 pub use describe::{Field, FieldKind, describe};
 pub use economy::{Economy, Invite, InviteEvent, Mode, PriceTable, Resolution, ResolutionPrices};
@@ -44,6 +46,7 @@ pub struct Settings {
     pub moderation: Moderation,
     pub messages: Messages,
     pub announcement: Announcement,
+    pub alerts: Alerts,
 }
 
 /// What is changed and stored as one.
@@ -59,6 +62,7 @@ pub enum Section {
     Moderation,
     Messages,
     Announcement,
+    Alerts,
 }
 
 /// A section before and after a change, for the audit log.
@@ -101,6 +105,7 @@ impl Section {
         Self::Moderation,
         Self::Messages,
         Self::Announcement,
+        Self::Alerts,
     ];
 
     /// As it is stored; never renamed.
@@ -116,6 +121,7 @@ impl Section {
             Self::Moderation => "moderation",
             Self::Messages => "messages",
             Self::Announcement => "announcement",
+            Self::Alerts => "alerts",
         }
     }
 
@@ -137,8 +143,16 @@ pub(super) trait Checked: Default + Serialize + DeserializeOwned {
 }
 
 impl Settings {
-    /// One section as JSON.
+    /// One section as JSON, to be shown: what is secret in it is covered.
     pub fn section(&self, section: Section) -> Value {
+        match section {
+            Section::Alerts => alerts::covered(self.stored(section)),
+            _ => self.stored(section),
+        }
+    }
+
+    /// One section as JSON, to be stored.
+    pub(super) fn stored(&self, section: Section) -> Value {
         match section {
             Section::Economy => to_json(&self.economy),
             Section::Entitlements => to_json(&self.entitlements),
@@ -150,6 +164,7 @@ impl Settings {
             Section::Moderation => to_json(&self.moderation),
             Section::Messages => to_json(&self.messages),
             Section::Announcement => to_json(&self.announcement),
+            Section::Alerts => to_json(&self.alerts),
         }
     }
 
@@ -159,7 +174,7 @@ impl Settings {
     /// # Errors
     /// `Invalid`; nothing has changed then.
     pub(super) fn load(&mut self, section: Section, stored: &Value) -> Result<(), SettingsError> {
-        let mut value = Self::default().section(section);
+        let mut value = Self::default().stored(section);
         merge(&mut value, stored, "", Unknown::Ignored)?;
         self.put(section, value)
     }
@@ -174,8 +189,13 @@ impl Settings {
         change: &Value,
     ) -> Result<SettingsChange, SettingsError> {
         let before = self.section(section);
-        let mut wanted = before.clone();
-        merge(&mut wanted, change, "", Unknown::Refused)?;
+        let mut wanted = self.stored(section);
+        match section {
+            Section::Alerts => {
+                merge(&mut wanted, &alerts::uncovered(change), "", Unknown::Refused)?;
+            }
+            _ => merge(&mut wanted, change, "", Unknown::Refused)?,
+        }
         self.put(section, wanted)?;
         Ok(SettingsChange { section, before, after: self.section(section) })
     }
@@ -192,6 +212,7 @@ impl Settings {
             Section::Moderation => self.moderation = checked(value)?,
             Section::Messages => self.messages = checked(value)?,
             Section::Announcement => self.announcement = checked(value)?,
+            Section::Alerts => self.alerts = checked(value)?,
         }
         Ok(())
     }

@@ -69,7 +69,7 @@ pub async fn change(
             let mut settings = stored(tx)?;
             let done = settings.change(section, &change)?;
             checks.iter().try_for_each(|check| check(section, &settings))?;
-            store::put(tx, section, &done.after.to_string(), &by, now)?;
+            store::put(tx, section, &settings.stored(section).to_string(), &by, now)?;
             Ok::<_, SettingsError>(done)
         })
         .await?;

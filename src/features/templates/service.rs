@@ -92,7 +92,7 @@ pub(super) async fn list(
     filter: &Filter,
 ) -> Result<Vec<Template>, TemplateError> {
     let state = app.states.get::<Templates>();
-    let kept = state.kept.get_or_init(|| ListCache::new(app.lists));
+    let kept = state.kept.get_or_init(|| ListCache::new(&app.lists));
     let all = kept
         .get(generation, (), || async {
             let all: Vec<Template> = app.db.read("templates.all", store::all).await?;

@@ -33,6 +33,7 @@ fn settings() -> AcceptSettings {
         write_timeout: LONG,
         max_head_bytes: 8 * 1024,
         drain_timeout: LONG,
+        traffic: Arc::default(),
     }
 }
 
@@ -74,6 +75,7 @@ fn start(settings: AcceptSettings) -> Server {
             body_limit: 1024,
             body_limits: Vec::new(),
             body_timeout: SHORT,
+            hsts: None,
         },
     );
     let listener = bind("127.0.0.1:0".parse().unwrap()).unwrap();
@@ -279,6 +281,19 @@ async fn shutdown_lets_a_slow_handler_finish_and_closes_the_idle() {
     closed(&mut idle).await;
     closed(&mut untouched).await;
     assert!(TcpStream::connect(server.addr).await.is_err(), "no longer listening");
+}
+
+#[tokio::test]
+async fn after_shutdown_a_connection_that_rests_is_answered_once_more() {
+    let server = start(settings());
+    let mut kept = server.send(&get("/ok")).await;
+    answer(&mut kept).await;
+    server.shutdown.cancel();
+    tokio::time::sleep(SHORT / 4).await;
+    kept.write_all(get("/ok").as_bytes()).await.unwrap();
+    let text = answer(&mut kept).await.to_lowercase();
+    assert!(text.starts_with("http/1.1 200") && text.contains("connection: close"), "{text}");
+    assert!(closed(&mut kept).await < LAST_CALL, "that was the last");
 }
 
 #[tokio::test]

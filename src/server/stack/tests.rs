@@ -139,6 +139,7 @@ fn stack(per_ip: u32) -> Stack<Route> {
         body_limit: 4096,
         body_limits: vec![("/v1/size".to_owned(), 100), ("/v1/si".to_owned(), 5)],
         body_timeout: Duration::from_secs(5),
+        hsts: None,
     };
     let clock = Clock::test(TestClock::at(UnixMillis(1_769_688_000_000)));
     Stack::new(routes, paths, Arc::new(limits), clock, Rng::seeded(1), settings)

@@ -9,7 +9,22 @@ use super::source::Source;
 const ALLOWED: [(&str, &[&str]); 13] = [
     ("main", &["cli"]),
     ("cli", &["server", "sandbox", "features", "jobs", "app", "config", "db", "base"]),
-    ("server", &["sandbox", "features", "jobs", "http", "app", "config", "base"]),
+    (
+        "server",
+        &[
+            "sandbox",
+            "features",
+            "jobs",
+            "http",
+            "app",
+            "config",
+            "clients::acme",
+            "clients::call_stats",
+            "clients::image_api",
+            "db",
+            "base",
+        ],
+    ),
     ("sandbox", &["base"]),
     ("features", &["jobs", "http", "app", "clients", "db", "base"]),
     ("jobs", &["app", "db", "base"]),

@@ -9,6 +9,7 @@ use dream_bff::app::App;
 use dream_bff::base::clock::{Clock, TestClock};
 use dream_bff::base::rng::Rng;
 use dream_bff::base::time::UnixMillis;
+use dream_bff::config::Config;
 use dream_bff::sandbox::{Sandbox, SandboxSettings};
 use dream_bff::{features, jobs, server};
 use parking_lot::{Mutex, RwLock};
@@ -103,6 +104,11 @@ impl TestApp {
         *app = new;
     }
 
+    /// What it is set to.
+    pub(crate) fn config(&self) -> Config {
+        self.settings.lock().config()
+    }
+
     /// What is inside, for what no request shows.
     pub(crate) fn app(&self) -> Arc<App> {
         Arc::clone(&self.app.lock())
@@ -191,7 +197,7 @@ impl TestApp {
         let listener = server::bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
-        let settings = server::accept_settings(&self.settings.lock().config());
+        let settings = server::accept_settings(&self.settings.lock().config(), &self.app());
         let endpoint = Arc::clone(&self.server.read());
         tokio::spawn(server::serve(listener, endpoint, settings, stop.clone()));
         Listening { address, _stop: stop.drop_guard() }

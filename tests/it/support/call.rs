@@ -53,6 +53,18 @@ impl Call {
         self.header(header::CONTENT_TYPE.as_str(), content_type)
     }
 
+    /// Sends it and does not read what comes: for streams, which end when the answer is dropped.
+    pub(crate) async fn open(self) -> Response {
+        let endpoint = Arc::clone(&self.server.read());
+        let mut request = Request::builder().method(self.method).uri_str(&self.uri);
+        for (name, value) in self.headers {
+            request = request.header(name, value);
+        }
+        let request = request.body(self.body);
+        let answering = tokio::time::timeout(PATIENCE, endpoint.get_response(request));
+        answering.await.expect("no answer")
+    }
+
     /// Sends this JSON.
     pub(crate) fn json(self, body: &Value) -> Self {
         self.bytes(body.to_string())
@@ -64,15 +76,8 @@ impl IntoFuture for Call {
     type IntoFuture = Pin<Box<dyn Future<Output = Answer> + Send>>;
 
     fn into_future(self) -> Self::IntoFuture {
-        let endpoint = Arc::clone(&self.server.read());
         Box::pin(async move {
-            let mut request = Request::builder().method(self.method).uri_str(&self.uri);
-            for (name, value) in self.headers {
-                request = request.header(name, value);
-            }
-            let request = request.body(self.body);
-            let answering = tokio::time::timeout(PATIENCE, endpoint.get_response(request));
-            let (head, body) = answering.await.expect("no answer").into_parts();
+            let (head, body) = self.open().await.into_parts();
             let body = body.into_vec().await.unwrap();
             Answer { status: head.status.as_u16(), headers: head.headers, body }
         })

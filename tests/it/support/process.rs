@@ -1,5 +1,6 @@
 //! The real binary.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::Path;
@@ -74,11 +75,31 @@ impl Process {
         Self::spawn(command)
     }
 
+    /// What a server in `folder` is started with, by the names of the variables.
+    pub(crate) fn environment(
+        folder: &Path,
+        sandbox: &Sandbox,
+        changes: &[(&str, &str)],
+    ) -> BTreeMap<String, String> {
+        settings(folder, sandbox, changes).0
+    }
+
     /// Starts `command` on a free port and waits until it listens.
     pub(crate) async fn listening(command: Command) -> Self {
         let mut started = Self::spawn(command);
         started.listens().await;
         started
+    }
+
+    /// The binary with the settings that [`Process::serve`] gives a server in `folder`.
+    pub(crate) fn command_with(
+        folder: &Path,
+        sandbox: &Sandbox,
+        changes: &[(&str, &str)],
+    ) -> Command {
+        let mut command = command(folder);
+        command.envs(settings(folder, sandbox, changes).0);
+        command
     }
 
     fn spawn(mut command: Command) -> Self {
@@ -150,6 +171,11 @@ impl Process {
         self.child.wait().unwrap();
     }
 
+    /// Where it says that it listens in a line of this message, once it does.
+    pub(crate) fn listens_elsewhere(&self, message: &str) -> Option<SocketAddr> {
+        self.log().lines().find_map(|line| address_in(line, message))
+    }
+
     /// Whether it has ended.
     pub(crate) fn has_ended(&mut self) -> bool {
         self.child.try_wait().unwrap().is_some()
@@ -188,8 +214,12 @@ impl Drop for Process {
 }
 
 fn listening_at(line: &str) -> Option<SocketAddr> {
+    address_in(line, "listening")
+}
+
+fn address_in(line: &str, message: &str) -> Option<SocketAddr> {
     let line: Value = serde_json::from_str(line).ok()?;
-    if line["message"] != "listening" {
+    if line["message"] != message {
         return None;
     }
     line["address"].as_str()?.parse().ok()

@@ -25,6 +25,8 @@ impl Settings {
         settings.set("WECHAT_API_BASE", &sandbox.wechat().base());
         settings.set("IMAGE_API_BASE", &sandbox.image_api().base());
         settings.set("IMAGE_API_KEY", sandbox.image_api().api_key());
+        // Backups are made where a test is about them.
+        settings.set("BACKUP_HOURS", "0");
         settings
     }
 

@@ -3,13 +3,13 @@
 use std::net::SocketAddr;
 
 use poem::http::{HeaderMap, HeaderName, HeaderValue};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
 
 use super::{Answer, PATIENCE};
 
-/// A connection to a server.
-pub(crate) struct Wire(TcpStream);
+/// A connection to a server, plain or over TLS.
+pub(crate) struct Wire<T = TcpStream>(T);
 
 impl Wire {
     pub(crate) async fn connect(address: SocketAddr) -> Self {
@@ -34,6 +34,19 @@ impl Wire {
         let mut wire = Self(TcpStream::connect(address).await.ok()?);
         wire.0.write_all(request.as_bytes()).await.ok()?;
         wire.answer().await
+    }
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin> Wire<T> {
+    /// Requests over `io`.
+    pub(crate) fn over(io: T) -> Self {
+        Self(io)
+    }
+
+    /// One request on this connection; `None` when it ended before the answer did.
+    pub(crate) async fn exchange(&mut self, request: &str) -> Option<Answer> {
+        self.0.write_all(request.as_bytes()).await.ok()?;
+        self.answer().await
     }
 
     pub(crate) async fn send(&mut self, bytes: &[u8]) {

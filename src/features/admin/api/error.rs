@@ -35,6 +35,7 @@ impl From<AdminError> for ApiError {
                 "链接无效、已使用或已过期，请重启服务获取新的链接",
                 "The link is not good any more; restarting the server prints a new one",
             ),
+            AdminError::TooManyStreams => Self::new(ErrorCode::RateLimitExceeded).retry_after(10),
             AdminError::Pool(PoolError::Overloaded) => Self::new(ErrorCode::ServiceOverload),
             AdminError::Pool(PoolError::Broken) | AdminError::Keys(_) => {
                 Self::new(ErrorCode::InternalError)

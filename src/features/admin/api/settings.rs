@@ -26,7 +26,7 @@ use crate::http::{ApiError, ErrorCode, JsonBody};
 struct SettingField {
     /// Its place in the section, such as `prices.draft.1K`.
     path: String,
-    /// `integer`, `integers`, `boolean`, `text`, `time`, `choice` or `pairs`.
+    /// `integer`, `integers`, `boolean`, `text`, `secret`, `time`, `choice` or `pairs`.
     kind: String,
     /// Whether null is a value.
     optional: bool,
@@ -117,7 +117,7 @@ impl SettingsApi {
 
     /// Change a section
     ///
-    /// Holds at once. The section `payment` is for owners. Errors: `INVALID_REQUEST` naming the setting;
+    /// Holds at once. The sections `payment` and `alerts` are for owners. Errors: `INVALID_REQUEST` naming the setting;
     /// `INVALID_STATE` when somebody else changed the section meanwhile; `NOT_FOUND` for no section.
     #[oai(path = "/:section", method = "put", operation_id = "changeSettings")]
     async fn change(
@@ -127,8 +127,10 @@ impl SettingsApi {
         body: JsonBody<ChangeSettingsRequest>,
     ) -> Result<Json<ChangedSettings>, ApiError> {
         let section = Section::by_key(&section.0).ok_or(ErrorCode::NotFound)?;
-        // Which account the money goes to hangs on it.
-        if section == Section::Payment && !admin.role.includes(Role::Owner) {
+        // Which account the money goes to hangs on the one, and the other holds secrets.
+        if matches!(section, Section::Payment | Section::Alerts)
+            && !admin.role.includes(Role::Owner)
+        {
             return Err(AdminError::Forbidden(Role::Owner).into());
         }
         change(&self.app, section, body.0, admin.actor()).await.map(Json)
@@ -209,6 +211,7 @@ fn setting(field: Field, default: &Value, current: &Value) -> SettingField {
         FieldKind::Text { min, max, is_optional } => {
             ("text", is_optional, (count(min), None, count(max)))
         }
+        FieldKind::Secret { max } => ("secret", false, (None, None, count(max))),
         FieldKind::Time => ("time", true, none),
         FieldKind::Choice(_) => ("choice", false, none),
         FieldKind::Pairs { most } => ("pairs", false, (None, None, count(most))),

@@ -7,6 +7,8 @@ use poem_openapi::Tags;
 pub enum AdminTag {
     /// How today goes, and what needs somebody.
     Home,
+    /// Finding anything, and what happened to it.
+    Find,
     /// Logging in, the second factor, step-ups, sessions.
     Session,
     /// Administrators and their roles.
@@ -27,4 +29,6 @@ pub enum AdminTag {
     Books,
     /// Who changed what.
     Audit,
+    /// The process, its tasks and its log.
+    System,
 }

@@ -82,6 +82,18 @@ pub async fn current(
     Ok(CurrentAdmin { origin, ..admin })
 }
 
+/// Whether the session of this administrator goes on, and he may still do what he may.
+///
+/// # Errors
+/// What the database fails with.
+pub(super) fn is_living(app: &App, admin: &CurrentAdmin) -> Result<bool, AdminError> {
+    let now = app.clock.now();
+    let found = app
+        .db
+        .read_inline("admin.is_living", |tx| store::sessions::role_of(tx, admin.session_id, now))?;
+    Ok(found == Some(admin.role))
+}
+
 /// Until when this session has stepped up; `None` when it has not. Without step-ups it always has.
 pub fn stepped_up_until(app: &App, admin: &CurrentAdmin) -> Option<UnixMillis> {
     if app.admin.step_up_ms == 0 {

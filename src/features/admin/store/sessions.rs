@@ -3,7 +3,7 @@
 use crate::base::time::UnixMillis;
 use crate::db::prelude::*;
 use crate::features::admin::model::recovery::Hash;
-use crate::features::admin::model::{AdminId, CurrentAdmin, Origin, SessionRow};
+use crate::features::admin::model::{AdminId, CurrentAdmin, Origin, Role, SessionRow};
 
 pub(in crate::features::admin) fn insert(
     tx: &Tx<'_>,
@@ -57,6 +57,20 @@ pub(in crate::features::admin) fn living(
             };
             Ok((admin, row.get(7)?))
         },
+    )
+}
+
+/// The role of whose session this is, while it goes on. A stream is no rest.
+pub(in crate::features::admin) fn role_of(
+    tx: &Tx<'_>,
+    session: i64,
+    now: UnixMillis,
+) -> Result<Option<Role>, DbError> {
+    tx.query_opt(
+        "SELECT a.role FROM admin_sessions s JOIN admins a ON a.id = s.admin_id
+          WHERE s.id = ?1 AND s.ended_at IS NULL AND s.expires_at > ?2 AND a.disabled_at IS NULL",
+        params![session, now],
+        |row| super::role(row, 0),
     )
 }
 

@@ -54,7 +54,7 @@ type Lists = ListCache<(Filter, PageQuery), Arc<KeptPage>>;
 
 impl KeptLists {
     fn of(&self, app: &App) -> &Lists {
-        self.0.get_or_init(|| ListCache::new(app.lists))
+        self.0.get_or_init(|| ListCache::new(&app.lists))
     }
 }
 

@@ -71,6 +71,7 @@ pub(super) async fn cancel_noted(
     engine.remove(user, seq);
     engine.canceled(job);
     engine.changed(job);
+    app.events.jobs.add("canceled");
     points::service::changed(app, user);
     Ok(())
 }
@@ -125,6 +126,7 @@ pub(super) async fn fail(
         .write("generations.fail", move |tx| fail_in(tx, &id, &failure, late_until, now))
         .await?;
     if let Some(user) = failed {
+        app.events.jobs.add("failed");
         app.states.get::<Engine>().changed(job);
         points::service::changed(app, user);
     }
@@ -188,6 +190,7 @@ pub(super) async fn deliver(
         })
         .await?;
     let Some(inviter) = delivered else { return Ok(false) };
+    app.events.jobs.add("succeeded");
     app.states.get::<Engine>().changed(job);
     for user in std::iter::once(user).chain(inviter) {
         points::service::changed(app, user);
@@ -230,6 +233,7 @@ pub async fn end_overdue(app: &Arc<App>) -> Result<(), GenerationError> {
             })
             .await?;
         for (job, waiting) in &ended {
+            app.events.jobs.add("failed");
             engine.remove(waiting.user, waiting.seq);
             engine.changed(job);
             points::service::changed(app, waiting.user);

@@ -6,6 +6,7 @@ use super::charge;
 use super::engine::Engine;
 use crate::app::App;
 use crate::base::ids::UserId;
+use crate::base::request;
 use crate::features::generations::model::{
     Accepted, Booking, GenerationError, JobId, NewJob, Terms, Wish,
 };
@@ -39,7 +40,9 @@ pub(in crate::features::generations) async fn submit(
     if !moderation::service::texts::is_prompt_allowed(&app, user, &wish.prompt).await? {
         return Err(GenerationError::ContentRejected);
     }
-    let task = tokio::spawn(async move { accept(&app, user, wish, ticket, answer).await });
+    let request_id = request::current();
+    let task =
+        tokio::spawn(async move { accept(&app, user, wish, request_id, ticket, answer).await });
     task.await.map_err(|_| GenerationError::CutShort)?
 }
 
@@ -47,6 +50,7 @@ async fn accept(
     app: &App,
     user: UserId,
     wish: Wish,
+    request_id: Option<Arc<str>>,
     ticket: Ticket,
     answer: fn(&Accepted) -> Answer,
 ) -> Result<Answer, GenerationError> {
@@ -66,7 +70,8 @@ async fn accept(
     let request =
         serde_json::to_string(&wish.request()).map_err(|_| GenerationError::Invalid("params"))?;
     let deadline_at = now.plus_seconds(i64::from(deadline_s));
-    let job = NewJob { id: JobId::generate(now, &app.rng), user, wish, now, deadline_at };
+    let id = JobId::generate(now, &app.rng);
+    let job = NewJob { id, user, wish, request_id, now, deadline_at };
     let (seq, points, answer) = app
         .db
         .write("generations.submit", move |tx| {

@@ -160,14 +160,19 @@ async fn overdue(
         Method::Virtual => next_aftercare(order.expires_at, now),
     };
     let id = order.id.clone();
-    app.db
+    let has_expired = app
+        .db
         .write("orders.expire", move |tx| {
-            if store::expire(tx, &id, now)? {
+            let has_expired = store::expire(tx, &id, now)?;
+            if has_expired {
                 store::payments::ended(tx, &id, !is_closed, next, now)?;
             }
-            Ok::<_, OrderError>(())
+            Ok::<_, OrderError>(has_expired)
         })
         .await?;
+    if has_expired {
+        app.events.orders.add("expired");
+    }
     Ok(asked)
 }
 

@@ -119,20 +119,28 @@ async fn close(app: &Arc<App>, order: &Order, payment: &OrderPayment) -> Result<
 /// Ends it here; `false` when it was not pending any more.
 async fn mark_ended(app: &App, id: &OrderId) -> Result<bool, OrderError> {
     let (id, now) = (id.clone(), app.clock.now());
-    app.db
+    let ended = app
+        .db
         .write("orders.end", move |tx| {
-            let Some(order) = store::reads::by_id(tx, &id)? else { return Ok(false) };
+            let Some(order) = store::reads::by_id(tx, &id)? else { return Ok(None) };
             // What is over by itself is not cancelled by anybody.
-            let has_ended = store::expire(tx, &id, now)? || store::cancel(tx, &id, now)?;
-            if !has_ended {
-                return Ok(false);
-            }
+            let end = if store::expire(tx, &id, now)? {
+                "expired"
+            } else if store::cancel(tx, &id, now)? {
+                "cancelled"
+            } else {
+                return Ok(None);
+            };
             let is_wechat = order.method == Method::Wechat;
             // Virtual payment is asked once more soon as well: the question before may have gone
             // unanswered, and its user may be paying just now.
             let next = Some(now.plus_seconds(LOOK_AGAIN_S));
             store::payments::ended(tx, &id, is_wechat, next, now)?;
-            Ok::<_, OrderError>(true)
+            Ok::<_, OrderError>(Some(end))
         })
-        .await
+        .await?;
+    if let Some(end) = ended {
+        app.events.orders.add(end);
+    }
+    Ok(ended.is_some())
 }

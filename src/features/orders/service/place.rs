@@ -7,6 +7,7 @@ use super::pay::{self, NoParams, PayParams};
 use super::product;
 use crate::app::App;
 use crate::base::ids::UserId;
+use crate::base::request;
 use crate::db::Tx;
 use crate::features::orders::model::{
     ChannelRefusal, Method, NewOrder, Order, OrderError, OrderId, Product, Purchase, Wanted, choose,
@@ -101,6 +102,7 @@ async fn pending(
         platform: purchase.platform,
         payer_openid: openid,
         prepay_request,
+        request_id: request::current(),
         now,
         expires_at,
     };

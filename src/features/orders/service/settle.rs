@@ -93,6 +93,7 @@ pub async fn settle_paid(app: &Arc<App>, paid: Paid) -> Result<Settled, OrderErr
 pub fn settled(app: &App, order: &OrderId, done: &Settled) {
     match done {
         Settled::Now(done) => {
+            app.events.orders.add("paid");
             for user in std::iter::once(done.user).chain(done.inviter) {
                 points::service::changed(app, user);
                 vip::service::changed(app, user);
@@ -111,6 +112,7 @@ pub fn settled(app: &App, order: &OrderId, done: &Settled) {
         }
         Settled::Already => {}
         Settled::Mismatch(why) => {
+            app.events.orders.add("mismatch");
             tracing::error!(order.id = %order, problem = %why, "a payment does not fit its order");
         }
     }

@@ -25,9 +25,22 @@ pub(in crate::features::payments) async fn notified(
     body: &[u8],
 ) -> Result<Notified, PaymentError> {
     let (notification, event) = judged(app, Source::Notify, headers, body).await?;
-    let app = Arc::clone(app);
-    let task = tokio::spawn(async move { accept(&app, notification, event).await });
-    task.await.map_err(|_| PaymentError::CutShort)?
+    let task = {
+        let app = Arc::clone(app);
+        tokio::spawn(async move { accept(&app, notification, event).await })
+    };
+    let done = task.await.map_err(|_| PaymentError::CutShort)?;
+    count(app, &done);
+    done
+}
+
+/// Counts what became of a notification that is from WeChat.
+pub fn count(app: &App, done: &Result<Notified, PaymentError>) {
+    app.events.notifications.add(match done {
+        Ok(Notified::Taken) => "taken",
+        Ok(Notified::Flagged) => "flagged",
+        Err(_) => "failed",
+    });
 }
 
 /// Judges a notification, at whichever address it came, and gives it with the event to be stored before
@@ -48,8 +61,12 @@ pub async fn judged(
             let event = event_of(&notification, source, kept, body);
             Ok((notification, event))
         }
-        Err(err @ NotificationError::KeysUnavailable(_)) => Err(PaymentError::NotNow(err)),
+        Err(err @ NotificationError::KeysUnavailable(_)) => {
+            app.events.notifications.add("failed");
+            Err(PaymentError::NotNow(err))
+        }
         Err(err) => {
+            app.events.notifications.add("refused");
             let event = NewEvent::refused(source, kept, body);
             // Not being able to keep it changes nothing of the answer.
             if let Err(failed) = events::refuse(app, event, err.to_string()).await {

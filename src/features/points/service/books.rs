@@ -24,6 +24,24 @@ const DUE_AFTER_MIDNIGHT_S: i64 = 3 * 3600;
 /// # Errors
 /// What the database fails with.
 pub async fn check_books(db: &Db, clock: &Clock) -> Result<BooksReport, PointsError> {
+    let report = examine(db).await?;
+    store(db, &report, clock.now()).await?;
+    if !report.is_balanced() {
+        tracing::error!(
+            users = report.users,
+            wrong_users = report.wrong_users,
+            first = report.differences.first().map(ToString::to_string),
+            "the books do not balance; `dream-bff books` names the users"
+        );
+    }
+    Ok(report)
+}
+
+/// Checks the books of all users and stores nothing: for a copy that is only read.
+///
+/// # Errors
+/// What the database fails with.
+pub async fn examine(db: &Db) -> Result<BooksReport, DbError> {
     let last = db.read("points.books_last_user", store::books::last_user).await?;
     let mut report = BooksReport { users: 0, wrong_users: 0, differences: Vec::new() };
     let mut from = 0;
@@ -41,15 +59,6 @@ pub async fn check_books(db: &Db, clock: &Clock) -> Result<BooksReport, PointsEr
         let room = NAMED.saturating_sub(report.differences.len());
         report.differences.extend(wrong.into_iter().take(room));
         from = to;
-    }
-    store(db, &report, clock.now()).await?;
-    if !report.is_balanced() {
-        tracing::error!(
-            users = report.users,
-            wrong_users = report.wrong_users,
-            first = report.differences.first().map(ToString::to_string),
-            "the books do not balance; `dream-bff books` names the users"
-        );
     }
     Ok(report)
 }

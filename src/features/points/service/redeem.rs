@@ -55,6 +55,11 @@ pub(in crate::features::points) async fn redeem(
     Ok(answer)
 }
 
+/// A code as it is stored, from what somebody typed; `None` when it cannot be one.
+pub fn normal(typed: &str) -> Option<String> {
+    normal_code(typed)
+}
+
 /// Makes a batch of codes.
 ///
 /// # Errors

@@ -35,9 +35,13 @@ pub(in crate::features::refunds) async fn notified(
 ) -> Result<Notified, PaymentError> {
     let judged = payments::service::judged(app, Source::RefundNotify, headers, body).await;
     let (notification, event) = judged?;
-    let app = Arc::clone(app);
-    let task = tokio::spawn(async move { accept(&app, notification, event).await });
-    task.await.map_err(|_| PaymentError::CutShort)?
+    let task = {
+        let app = Arc::clone(app);
+        tokio::spawn(async move { accept(&app, notification, event).await })
+    };
+    let done = task.await.map_err(|_| PaymentError::CutShort)?;
+    payments::service::count(app, &done);
+    done
 }
 
 async fn accept(

@@ -2,6 +2,7 @@
 //! this against the settings themselves: nothing is missing, and every range is the one that is checked.
 
 use super::Section;
+use super::alerts::{SECRET_MAX, URL_MAX};
 
 /// What a setting may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +25,10 @@ pub enum FieldKind {
         min: usize,
         max: usize,
         is_optional: bool,
+    },
+    /// A text of so many characters at most, or none; stored, and shown as `***`.
+    Secret {
+        max: usize,
     },
     /// A time, RFC 3339, or nothing.
     Time,
@@ -65,6 +70,7 @@ pub fn describe(section: Section) -> Vec<Field> {
         Section::Moderation => moderation(),
         Section::Messages => messages(),
         Section::Announcement => announcement(),
+        Section::Alerts => alerts(),
     }
 }
 
@@ -425,6 +431,94 @@ fn announcement() -> Vec<Field> {
     ]
 }
 
+fn alerts() -> Vec<Field> {
+    let mut all = vec![
+        field(
+            "wecom.enabled",
+            FieldKind::YesOrNo,
+            "",
+            "企业微信群机器人 · 启用",
+            "WeCom robot: on",
+        ),
+        field(
+            "wecom.url",
+            FieldKind::Secret { max: URL_MAX },
+            "",
+            "企业微信群机器人 · 地址",
+            "WeCom robot: address",
+        ),
+        field(
+            "wecom.secret",
+            FieldKind::Secret { max: SECRET_MAX },
+            "",
+            "企业微信群机器人 · 签名密钥",
+            "WeCom robot: signing secret",
+        ),
+        field("feishu.enabled", FieldKind::YesOrNo, "", "飞书群机器人 · 启用", "Feishu robot: on"),
+        field(
+            "feishu.url",
+            FieldKind::Secret { max: URL_MAX },
+            "",
+            "飞书群机器人 · 地址",
+            "Feishu robot: address",
+        ),
+        field(
+            "feishu.secret",
+            FieldKind::Secret { max: SECRET_MAX },
+            "",
+            "飞书群机器人 · 签名密钥",
+            "Feishu robot: signing secret",
+        ),
+        field(
+            "webhook.enabled",
+            FieldKind::YesOrNo,
+            "",
+            "通用 Webhook · 启用",
+            "Webhook (JSON): on",
+        ),
+        field(
+            "webhook.url",
+            FieldKind::Secret { max: URL_MAX },
+            "",
+            "通用 Webhook · 地址",
+            "Webhook (JSON): address",
+        ),
+        field(
+            "webhook.secret",
+            FieldKind::Secret { max: SECRET_MAX },
+            "",
+            "通用 Webhook · 签名密钥",
+            "Webhook (JSON): signing secret",
+        ),
+    ];
+    all.extend([
+        field(
+            "breakerMinutes",
+            whole(1, 1440),
+            "minutes",
+            "图像接口熔断多久后告警",
+            "An image API is left alone for so long",
+        ),
+        field(
+            "errorPercent",
+            whole(1, 100),
+            "percent",
+            "五分钟内服务器错误占比达到多少告警",
+            "Share of requests that fail with 5xx within five minutes",
+        ),
+        field(
+            "errorMin",
+            whole(1, 100_000),
+            "requests",
+            "错误数少于此值不告警",
+            "Fewer failures than this are no alert",
+        ),
+        field("repeatHours", whole(1, 168), "hours", "持续问题的重复提醒间隔", "Told again after"),
+        field("maxPerHour", whole(1, 1000), "messages", "每小时告警上限", "Messages in an hour"),
+    ]);
+    all
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -474,6 +568,10 @@ mod tests {
     fn every_bound_is_the_one_that_is_checked() {
         for &section in Section::ALL {
             for Field { path, kind, .. } in describe(section) {
+                // It needs an address beside it.
+                if section == Section::Alerts && path.ends_with(".enabled") {
+                    continue;
+                }
                 let takes = |value: Value| changed(section, &path, &value);
                 match kind {
                     FieldKind::Whole { min, max, is_optional } => {
@@ -495,6 +593,12 @@ mod tests {
                         assert_eq!((long(max), long(max + 1)), (true, false), "{path}");
                         assert_eq!(long(0), min == 0, "{section:?} {path}");
                         assert_eq!(takes(Value::Null), is_optional, "{section:?} {path}");
+                    }
+                    FieldKind::Secret { max } => {
+                        let long =
+                            |len: usize| takes(format!("https://{}", "a".repeat(len - 8)).into());
+                        assert_eq!((long(max), long(max + 1)), (true, false), "{path}");
+                        assert!(takes("".into()) && !takes(Value::Null), "{section:?} {path}");
                     }
                     FieldKind::Time => {
                         assert!(takes(Value::Null) && takes("2026-01-29T12:00:00Z".into()));

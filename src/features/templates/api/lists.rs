@@ -33,7 +33,7 @@ pub(super) async fn prompts(
     filter: Filter,
 ) -> Result<JsonBytes<PromptTemplates>, ApiError> {
     let state = app.states.get::<KeptLists>();
-    let lists = state.prompts.get_or_init(|| ListCache::new(app.lists));
+    let lists = state.prompts.get_or_init(|| ListCache::new(&app.lists));
     let generation = service::generation(app);
     let load = || async {
         let found = service::list(app, generation, &filter).await?;
@@ -47,7 +47,7 @@ pub(super) async fn prompts(
 /// The ways to make a picture.
 pub(super) async fn params(app: &Arc<App>) -> Result<JsonBytes<ParamTemplates>, ApiError> {
     let state = app.states.get::<KeptLists>();
-    let lists = state.params.get_or_init(|| ListCache::new(app.lists));
+    let lists = state.params.get_or_init(|| ListCache::new(&app.lists));
     let load = || async {
         let items = service::params(app)?.into_iter().map(Into::into).collect();
         Ok::<_, ApiError>(Arc::new(JsonBytes::of(&ParamTemplates { items }).with_etag()))

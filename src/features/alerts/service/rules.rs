@@ -1,0 +1,166 @@
+//! What each rule looks at: the same sources as metrics and doctor.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use crate::app::App;
+use crate::base::time::UnixMillis;
+use crate::clients::image_api::BreakerState;
+use crate::features::alerts::model::{Rule, Seen};
+use crate::features::doctor::{Level, service::look_at};
+use crate::features::settings::Alerts;
+use crate::features::vitals::{self, Check, Vitals};
+
+const MINUTE_MS: i64 = 60_000;
+
+/// A notification that is processed takes milliseconds.
+const STUCK_MS: i64 = 2 * MINUTE_MS;
+
+/// Over how long requests are counted.
+const WINDOW_MS: i64 = 5 * MINUTE_MS;
+
+/// The certificate is looked at once in so long: it takes a connection.
+const CERTIFICATE_EVERY_MS: i64 = 60 * MINUTE_MS;
+
+/// A write that takes longer than this is stuck.
+const WRITE_PATIENCE: Duration = Duration::from_secs(15);
+
+/// What earlier looks have left.
+#[derive(Default)]
+pub(super) struct Samples {
+    /// Requests and failures at a time, within the window.
+    requests: VecDeque<(UnixMillis, u64, u64)>,
+    certificate_at: Option<UnixMillis>,
+}
+
+/// How long a problem must last before it is told, in milliseconds.
+pub(super) fn patience_ms(rule: Rule, wanted: &Alerts) -> i64 {
+    match rule {
+        Rule::BreakerOpen => i64::from(wanted.breaker_minutes).saturating_mul(MINUTE_MS),
+        Rule::PaidNotCredited
+        | Rule::BooksDiffer
+        | Rule::BackupFailed
+        | Rule::Disk
+        | Rule::Certificate
+        | Rule::ErrorRate
+        | Rule::WriterStuck => 0,
+    }
+}
+
+/// Looks at all rules.
+pub(super) async fn look(
+    app: &Arc<App>,
+    wanted: &Alerts,
+    samples: &Mutex<Samples>,
+) -> Vec<(Rule, Seen)> {
+    let now = app.clock.now();
+    let vitals = vitals::service::vitals(app).await.ok();
+    let of_vitals = |read: fn(&Vitals) -> Seen| vitals.as_deref().map_or(Seen::Unknown, read);
+    let certificate = match is_certificate_due(samples, app, now) {
+        true => by_doctor(app, "certificate").await,
+        false => Seen::Unknown,
+    };
+    vec![
+        (Rule::PaidNotCredited, of_vitals(paid_not_credited)),
+        (Rule::BooksDiffer, of_vitals(books)),
+        (Rule::BreakerOpen, breaker(app)),
+        (Rule::BackupFailed, by_doctor(app, "backups").await),
+        (Rule::Disk, by_doctor(app, "disk").await),
+        (Rule::Certificate, certificate),
+        (Rule::ErrorRate, error_rate(app, wanted, samples, now)),
+        (Rule::WriterStuck, writer(app).await),
+    ]
+}
+
+/// What doctor calls a warning is a problem here: there is time to mend it.
+async fn by_doctor(app: &Arc<App>, check: &str) -> Seen {
+    match look_at(app, check).await {
+        None => Seen::Unknown,
+        Some(finding) if finding.level == Level::Pass => Seen::Well,
+        Some(finding) => Seen::Problem(match finding.hint {
+            Some(hint) => format!("{} ({hint})", finding.message),
+            None => finding.message,
+        }),
+    }
+}
+
+fn is_certificate_due(samples: &Mutex<Samples>, app: &App, now: UnixMillis) -> bool {
+    let mut samples = samples.lock();
+    let is_due = app.facts.public_url.starts_with("https://")
+        && samples.certificate_at.is_none_or(|at| now.0 - at.0 >= CERTIFICATE_EVERY_MS);
+    if is_due {
+        samples.certificate_at = Some(now);
+    }
+    is_due
+}
+
+fn paid_not_credited(vitals: &Vitals) -> Seen {
+    let missing = vitals.not_credited();
+    if missing > 0 {
+        return Seen::Problem(format!("{missing} payments of WeChat's bills are not credited"));
+    }
+    let open = vitals.events_open;
+    match open.since {
+        Some(since) if vitals.at.0.saturating_sub(since.0) > STUCK_MS => Seen::Problem(format!(
+            "{} notifications of payments are not processed, the oldest for {} s",
+            open.count,
+            vitals.at.0.saturating_sub(since.0) / 1000
+        )),
+        _ => Seen::Well,
+    }
+}
+
+fn books(vitals: &Vitals) -> Seen {
+    let wrong = |check: Option<Check>| check.map_or(0, |check| check.wrong);
+    match (wrong(vitals.points_check), wrong(vitals.money_check)) {
+        (0, 0) => Seen::Well,
+        (points, money) => Seen::Problem(format!(
+            "the points of {points} users and {money} payments or refunds do not add up"
+        )),
+    }
+}
+
+fn breaker(app: &App) -> Seen {
+    let states = app.upstreams.states();
+    let broken: Vec<_> = states
+        .iter()
+        .filter(|state| state.breaker != BreakerState::Closed)
+        .map(|state| state.name.as_str())
+        .collect();
+    match broken.is_empty() {
+        true => Seen::Well,
+        false => {
+            Seen::Problem(format!("image APIs fail and are left alone: {}", broken.join(", ")))
+        }
+    }
+}
+
+async fn writer(app: &App) -> Seen {
+    match tokio::time::timeout(WRITE_PATIENCE, app.db.check_writable()).await {
+        Ok(Ok(())) => Seen::Well,
+        Ok(Err(err)) => Seen::Problem(format!("nothing can be written: {err}")),
+        Err(_) => Seen::Problem("a write does not end".to_owned()),
+    }
+}
+
+fn error_rate(app: &App, wanted: &Alerts, samples: &Mutex<Samples>, now: UnixMillis) -> Seen {
+    let (all, errors) = app.traffic.answers_and_errors();
+    let mut samples = samples.lock();
+    let requests = &mut samples.requests;
+    // The newest that is older than the window is where counting begins.
+    while requests.get(1).is_some_and(|(at, ..)| now.0.saturating_sub(at.0) >= WINDOW_MS) {
+        requests.pop_front();
+    }
+    requests.push_back((now, all, errors));
+    let Some((_, all_then, errors_then)) = requests.front().copied() else { return Seen::Unknown };
+    let (all, errors) = (all.saturating_sub(all_then), errors.saturating_sub(errors_then));
+    let is_much = errors >= u64::from(wanted.error_min)
+        && errors.saturating_mul(100) > all.saturating_mul(u64::from(wanted.error_percent));
+    match is_much {
+        false => Seen::Well,
+        true => Seen::Problem(format!("{errors} of {all} requests failed within five minutes")),
+    }
+}
