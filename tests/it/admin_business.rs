@@ -278,6 +278,7 @@ async fn a_day_is_compared_what_was_earned_is_told_and_a_difference_is_seen_to()
     let today = json!({ "channel": "wechat", "day": "2026-01-29" });
     post(&admin, "/reconciliation/compare", &today).await.blames("day");
     t.clock.advance(Duration::from_secs(14 * 3600 + 15 * 60));
+    let admin = t.admin("operator");
     t.sql(&format!("UPDATE orders SET amount = 1998 WHERE order_id = '{order}'"));
     let run = post(&admin, "/reconciliation/compare", &today).await.ok();
     assert_eq!(

@@ -74,6 +74,7 @@ async fn users_are_found_by_what_is_known_of_them() {
     assert_eq!(found(&admin, "level=VIP").await, [alice.id]);
     assert_eq!(found(&admin, "level=VIP&state=BANNED").await, [0; 0]);
     t.clock.advance(std::time::Duration::from_secs(40 * 24 * 3600));
+    let admin = t.admin("viewer");
     assert_eq!(found(&admin, "level=VIP").await, [0; 0], "a membership that has ended is none");
     assert_eq!(found(&admin, "level=NORMAL").await.len(), 2);
     assert_eq!(found(&admin, "from=2026-01-30").await, [0; 0]);

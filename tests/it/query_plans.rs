@@ -135,7 +135,7 @@ async fn the_checker_sees_a_scan_and_a_sort() {
     let t = TestApp::start().await;
     let database = t.database();
     let bad = |sql: &str| problems(&plan(&database, sql)).len();
-    assert_eq!(bad("SELECT id FROM users WHERE nick_name = ?1"), 1);
+    assert_eq!(bad("SELECT id FROM users WHERE avatar_url = ?1"), 1);
     assert_eq!(bad("SELECT id FROM users WHERE invited_by = ?1 ORDER BY phone"), 1);
     assert_eq!(bad("SELECT id FROM users WHERE id = ?1"), 0);
     assert_eq!(bad("SELECT u.id FROM json_each(?1) j JOIN users u ON u.id = j.value"), 0);

@@ -1,5 +1,6 @@
 //! Sessions: begin, go on, end; and the judgement of an access token.
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -217,7 +218,8 @@ pub async fn log_out_everywhere_as(
 /// What the database fails with.
 pub fn sessions(app: &App, user_id: UserId) -> Result<Vec<SessionRecord>, DbError> {
     let mut found = app.db.read_inline("auth.sessions", |tx| store::sessions(tx, user_id))?;
-    found.sort_by_key(|session| std::cmp::Reverse(session.created_at));
+    // Of one moment, the one that goes on comes first.
+    found.sort_by_key(|session| (Reverse(session.created_at), session.ended_at.is_some()));
     Ok(found)
 }
 

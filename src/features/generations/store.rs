@@ -241,14 +241,15 @@ pub(super) fn insert_picture(
     Ok(())
 }
 
-/// Jobs past their deadline, oldest first.
+/// Jobs past their deadline, oldest first. The index is named, or the planner takes one by status and
+/// sorts.
 pub(super) fn overdue(
     tx: &Tx<'_>,
     now: UnixMillis,
     most: i64,
 ) -> Result<Vec<(JobId, Waiting)>, DbError> {
     tx.query_all(
-        "SELECT job_id, seq, user_id FROM generations
+        "SELECT job_id, seq, user_id FROM generations INDEXED BY generations_open_idx
           WHERE status IN ('QUEUED', 'RUNNING', 'RETRYING') AND deadline_at <= ?1
           ORDER BY deadline_at, seq LIMIT ?2",
         params![now, most],

@@ -90,7 +90,7 @@ struct TryWordsRequest {
 #[derive(Debug, Object)]
 struct WordHit {
     word: String,
-    /// Where it stands in the text, in bytes of UTF-8.
+    /// Where it stands in the text, in characters.
     start: u64,
     end: u64,
     /// What stands there.
@@ -202,7 +202,11 @@ impl WordsApi {
     ) -> Result<Json<WordHits>, ApiError> {
         let text = body.0.text;
         let hit = |found: Found| WordHit {
-            text: text.get(found.start..found.end).unwrap_or_default().to_owned(),
+            text: text
+                .chars()
+                .skip(found.start)
+                .take(found.end.saturating_sub(found.start))
+                .collect(),
             word: found.word,
             start: u64::try_from(found.start).unwrap_or(u64::MAX),
             end: u64::try_from(found.end).unwrap_or(u64::MAX),
