@@ -37,7 +37,8 @@ async fn with_bucket(server: &S3Server, changes: &[(&str, &str)]) -> TestApp {
 
 const UPLOAD: Wish = Wish { media: false, upload: true };
 
-#[tokio::test]
+// The server must answer while a command of this thread waits for it.
+#[tokio::test(flavor = "multi_thread")]
 async fn a_large_backup_goes_there_in_parts_and_comes_back_on_a_new_machine() {
     let server = S3Server::start().await;
     let t = with_bucket(&server, &[]).await;
@@ -100,7 +101,7 @@ async fn old_copies_go_and_other_objects_stay() {
     assert_eq!(places, [(true, true), (false, true)]);
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_bucket_that_refuses_is_told_of_and_the_backup_here_counts() {
     let server = S3Server::start().await;
     let wrong = settings(&server, "the-wrong-secret");
