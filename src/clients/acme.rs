@@ -79,7 +79,11 @@ pub struct AcmeClient {
 }
 
 /// An account at the authority.
-pub struct AcmeAccount(Account);
+pub struct AcmeAccount {
+    account: Account,
+    /// Remembers how long the authority asked to be left alone.
+    transport: Transport,
+}
 
 impl AcmeClient {
     /// Prepares the client; nothing is sent yet.
@@ -104,7 +108,10 @@ impl AcmeClient {
         let transport = Transport::new(&self.http);
         let opened = Account::builder_with_http(Box::new(transport.clone()));
         let opened = opened.from_credentials(credentials).await;
-        opened.map(AcmeAccount).map_err(|err| AcmeError::of(err, transport.retry_after()))
+        match opened {
+            Ok(account) => Ok(AcmeAccount { account, transport }),
+            Err(err) => Err(AcmeError::of(err, transport.retry_after())),
+        }
     }
 
     /// Makes an account, agreeing to the authority's terms, and gives what to store of it.
@@ -127,7 +134,7 @@ impl AcmeClient {
             .map_err(|err| AcmeError::of(err, transport.retry_after()))?;
         let stored = serde_json::to_vec(&credentials)
             .map_err(|err| AcmeError::ours(format!("the account cannot be stored: {err}")))?;
-        Ok((AcmeAccount(account), Secret::new(stored)))
+        Ok((AcmeAccount { account, transport }, Secret::new(stored)))
     }
 
     /// Orders one certificate for all `domains`. `show` is told what must be shown, each before the
@@ -142,23 +149,35 @@ impl AcmeClient {
         kind: ChallengeKind,
         show: impl Fn(Proof) -> Result<(), AcmeError> + Send + Sync,
     ) -> Result<Issued, AcmeError> {
-        let identifiers: Vec<Identifier> = domains.iter().cloned().map(Identifier::Dns).collect();
-        let mut order = account.0.new_order(&NewOrder::new(&identifiers)).await?;
-        prove(&mut order, kind, &show).await?;
-        let polled = order.poll_ready(&POLLING).await;
-        if !matches!(polled, Ok(OrderStatus::Ready)) {
-            // What became of a single domain says more than what became of the order.
-            if let Some(problem) = failed_check(&mut order).await {
-                return Err(AcmeError::of_check(problem, kind));
-            }
-            polled?;
-            return Err(AcmeError::ours("the authority called the order invalid".to_owned()));
-        }
-        let (key, csr) = request(domains)?;
-        order.finalize_csr(&csr).await?;
-        let chain_pem = order.poll_certificate(&POLLING).await?;
-        Ok(Issued { chain_pem, key_pem: Secret::new(key.serialize_pem()) })
+        issue(&account.account, domains, kind, show).await.map_err(|mut err| {
+            err.retry_after = account.transport.retry_after();
+            err
+        })
     }
+}
+
+async fn issue(
+    account: &Account,
+    domains: &[String],
+    kind: ChallengeKind,
+    show: impl Fn(Proof) -> Result<(), AcmeError> + Send + Sync,
+) -> Result<Issued, AcmeError> {
+    let identifiers: Vec<Identifier> = domains.iter().cloned().map(Identifier::Dns).collect();
+    let mut order = account.new_order(&NewOrder::new(&identifiers)).await?;
+    prove(&mut order, kind, &show).await?;
+    let polled = order.poll_ready(&POLLING).await;
+    if !matches!(polled, Ok(OrderStatus::Ready)) {
+        // What became of a single domain says more than what became of the order.
+        if let Some(problem) = failed_check(&mut order).await {
+            return Err(AcmeError::of_check(problem, kind));
+        }
+        polled?;
+        return Err(AcmeError::ours("the authority called the order invalid".to_owned()));
+    }
+    let (key, csr) = request(domains)?;
+    order.finalize_csr(&csr).await?;
+    let chain_pem = order.poll_certificate(&POLLING).await?;
+    Ok(Issued { chain_pem, key_pem: Secret::new(key.serialize_pem()) })
 }
 
 /// Shows what each domain needs and asks the authority to look.

@@ -204,7 +204,11 @@ async fn a_failed_check_is_explained_and_not_repeated_at_once() {
     assert_eq!(site.orders(), 2);
     assert_eq!(site.status().last_error, None);
     assert!(site.is_good_for(NAME).await);
-    assert_eq!(site.sim.state.lock().looked, ["http-01", "tls-alpn-01", "tls-alpn-01"]);
+    // The authority may have looked at the second name too before the first had failed.
+    let looked = site.sim.state.lock().looked.clone();
+    let (first, then) = looked.split_at(looked.len() - 2);
+    assert!(matches!(first, ["http-01"] | ["http-01", "http-01"]), "{looked:?}");
+    assert_eq!(then, ["tls-alpn-01"; 2]);
 }
 
 #[tokio::test]

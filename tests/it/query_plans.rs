@@ -41,6 +41,10 @@ const MAY_SCAN: &[(&str, &str, &str)] = &[
     ("reconciliation/store/ours.rs", "SELECT r.refund_id", "orders the refunds of one day"),
     ("media/store.rs", "SELECT key, bytes", "for a backup: it is about all there is"),
     ("orders/store/payments.rs", "SELECT order_id, refund_due", "the index has only what is due"),
+    ("admin/store/thing.rs", "SELECT e.received_at", "goes through the refunds of one order"),
+    ("admin/store/thing.rs", "SELECT p.created_at", "goes through the refunds of one order"),
+    ("admin/store/timeline.rs", "SELECT e.received_at", "sorts what came about one user's orders"),
+    ("admin/store/timeline.rs", "SELECT r.created_at", "sorts one user's refunds"),
     ("payments/store.rs", "WITH told", "the index has only what is not finished"),
 ];
 

@@ -440,9 +440,9 @@ impl AdminJobsApi {
 
     /// How the image APIs do
     #[oai(path = "/upstreams", method = "get", operation_id = "listUpstreams")]
-    async fn upstreams(&self, _admin: Viewer) -> Json<AdminUpstreams> {
+    async fn upstreams(&self, _admin: Viewer) -> Result<Json<AdminUpstreams>, ApiError> {
         let states = self.app.upstreams.states();
-        Json(AdminUpstreams { items: states.into_iter().map(AdminUpstream::from).collect() })
+        Ok(Json(AdminUpstreams { items: states.into_iter().map(AdminUpstream::from).collect() }))
     }
 
     /// Ask an image API whether it is there
