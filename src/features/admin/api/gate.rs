@@ -52,10 +52,8 @@ impl<E: Endpoint<Output = Response>> Endpoint for AdminGate<E> {
         } else {
             self.api.call(request).await?
         };
-        response
-            .headers_mut()
-            .entry(header::CACHE_CONTROL)
-            .or_insert(HeaderValue::from_static("no-store"));
+        let headers = response.headers_mut();
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         Ok(response)
     }
 }
