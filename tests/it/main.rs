@@ -7,6 +7,7 @@ mod admin;
 mod admin_auth_coverage;
 mod auth;
 mod auth_coverage;
+mod browser;
 mod crash;
 mod favorites;
 mod gallery;

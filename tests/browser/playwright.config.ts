@@ -1,0 +1,35 @@
+// Real Chromium, the real binary. `cargo test` runs this (tests/it/browser.rs); by hand:
+//   DREAM_BFF=../../target/debug/dream-bff npm test
+import { defineConfig } from '@playwright/test';
+
+export default defineConfig({
+  testDir: 'scenes',
+  outputDir: 'results',
+  // One browser and one server at a time: a small machine builds and tests other things meanwhile.
+  workers: 1,
+  fullyParallel: false,
+  forbidOnly: true,
+  retries: 0,
+  // A debug build hashes a password in seconds.
+  timeout: 120_000,
+  expect: { timeout: 15_000 },
+  reporter: [['list']],
+  use: {
+    locale: 'zh-CN',
+    timezoneId: 'Asia/Shanghai',
+    viewport: { width: 1440, height: 900 },
+    actionTimeout: 15_000,
+    launchOptions: {
+      executablePath: process.env['CHROMIUM'] ?? '/usr/bin/chromium',
+      args: [
+        '--no-sandbox',
+        '--disable-gpu',
+        '--disable-quic',
+        '--no-first-run',
+        '--disable-background-networking',
+        '--disable-component-update',
+        '--disable-sync',
+      ],
+    },
+  },
+});

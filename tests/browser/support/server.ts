@@ -1,0 +1,93 @@
+// The real binary with a folder of its own, on a free port.
+import { spawn, type ChildProcess } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { createServer } from 'node:net';
+
+const BINARY = resolve(process.env['DREAM_BFF'] ?? '../../target/debug/dream-bff');
+const START_MS = 60_000;
+
+/** What a sandbox lets in. */
+export const OWNER = { username: 'admin', password: 'sandbox-play-2026' };
+
+/** Enough for a server that is no sandbox to start; it talks to nobody in these tests. */
+const PRODUCTION = {
+  JWT_SECRET: '0123456789abcdef0123456789abcdef',
+  WECHAT_APPID: 'wx0123456789abcdef',
+  WECHAT_SECRET: '0123456789abcdef0123456789abcdef',
+};
+
+const COMMON = { LOG_FORMAT: 'json', RATE_LIMIT_LOGIN_PER_IP: '0' };
+
+export class Server {
+  readonly #child: ChildProcess;
+  readonly #folder: string;
+  output = '';
+
+  private constructor(
+    child: ChildProcess,
+    folder: string,
+    readonly base: string,
+  ) {
+    this.#child = child;
+    this.#folder = folder;
+    for (const stream of [child.stdout, child.stderr]) {
+      stream?.on('data', (bytes: Buffer) => {
+        this.output += bytes.toString();
+      });
+    }
+  }
+
+  static async start(kind: 'sandbox' | 'fresh'): Promise<Server> {
+    const folder = mkdtempSync(join(tmpdir(), 'dream-bff-browser-'));
+    const port = await freePort();
+    const base = `http://127.0.0.1:${port}`;
+    const child = spawn(BINARY, kind === 'sandbox' ? ['serve', '--sandbox'] : ['serve'], {
+      cwd: folder,
+      env: { PATH: process.env['PATH'], LISTEN: `127.0.0.1:${port}`, PUBLIC_URL: base, ...COMMON, ...(kind === 'sandbox' ? {} : PRODUCTION) },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    const server = new Server(child, folder, base);
+    await server.#listens();
+    return server;
+  }
+
+  async #listens(): Promise<void> {
+    const end = Date.now() + START_MS;
+    while (Date.now() < end) {
+      if (this.#child.exitCode !== null) throw new Error(`the server ended:\n${this.output}`);
+      const up = await fetch(`${this.base}/healthz`).then((answer) => answer.ok, () => false);
+      if (up) return;
+      await new Promise((done) => setTimeout(done, 100));
+    }
+    throw new Error(`the server does not listen:\n${this.output}`);
+  }
+
+  /** The one-time link for the first administrator, as it was printed. */
+  setupLink(): string {
+    const found = /https?:\/\/\S+#\/setup\?token=[\w-]+/.exec(this.output);
+    if (!found) throw new Error(`no link was printed:\n${this.output}`);
+    return found[0];
+  }
+
+  async stop(): Promise<void> {
+    const gone = new Promise((done) => this.#child.once('exit', done));
+    if (this.#child.exitCode === null) {
+      this.#child.kill('SIGTERM');
+      await gone;
+    }
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+}
+
+function freePort(): Promise<number> {
+  return new Promise((done, failed) => {
+    const probe = createServer();
+    probe.once('error', failed);
+    probe.listen(0, '127.0.0.1', () => {
+      const address = probe.address();
+      probe.close(() => (typeof address === 'object' && address ? done(address.port) : failed(new Error('no port'))));
+    });
+  });
+}
