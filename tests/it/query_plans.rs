@@ -16,6 +16,10 @@ const MAY_SCAN: &[(&str, &str, &str)] = &[
     ("admin/store/home.rs", "SELECT COUNT(*), MIN(received_at)", "the index has only what waits"),
     ("admin/store/home.rs", "SELECT COUNT(*), NULL", "the index has only what waits"),
     ("admin/store/home.rs", "SELECT COUNT(*), MIN(g.created_at)", "a thousand of what waits"),
+    ("admin/store/thing.rs", "SELECT e.received_at", "the notifications of one order"),
+    ("admin/store/thing.rs", "SELECT p.created_at", "the bookings of one order"),
+    ("admin/store/timeline.rs", "SELECT e.received_at", "orders the notifications of one user"),
+    ("admin/store/timeline.rs", "SELECT r.created_at", "orders the refunds of one user"),
     ("admin/store/home.rs", "SELECT wrong", "reads the last row by the primary key"),
     (
         "admin/store/home.rs",

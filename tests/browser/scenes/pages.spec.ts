@@ -11,14 +11,39 @@ interface Finding {
 }
 
 /** The pages with what shows that their data has come. */
+const row = (page: Page) => expect(page.getByRole('row').nth(1)).toBeVisible();
+const text = (words: string) => (page: Page) => expect(page.getByRole('main').getByText(words).first()).toBeVisible();
 const PAGES: { path: string; shows: (page: Page) => Promise<void> }[] = [
+  { path: '/', shows: text('净收入') },
   { path: '/users', shows: (page) => expect(page.getByRole('row').nth(5)).toBeVisible() },
-  { path: '/users/1', shows: (page) => expect(page.getByText('积分余额')).toBeVisible() },
-  { path: '/users/1/points', shows: (page) => expect(page.getByRole('row').nth(1)).toBeVisible() },
+  { path: '/users/1', shows: text('积分余额') },
+  { path: '/users/1/points', shows: row },
+  { path: '/orders', shows: text('支付状态以微信为准') },
+  { path: '/refunds', shows: text('有问题的退款') },
+  { path: '/payment-events', shows: text('待处理') },
+  { path: '/reconciliation', shows: text('待处理') },
+  { path: '/report', shows: text('净收入') },
+  { path: '/books', shows: text('资金') },
+  { path: '/plans', shows: text('积分包') },
+  { path: '/settings/economy', shows: text('新用户奖励') },
+  { path: '/settings/entitlements', shows: text('没有修改') },
+  { path: '/codes', shows: text('每个码只能用一次') },
+  { path: '/jobs', shows: text('失败或取消的任务') },
+  { path: '/upstreams', shows: text('进行中 / 上限') },
+  { path: '/review', shows: text('待审核') },
+  { path: '/words', shows: text('试一试') },
+  { path: '/templates', shows: (page) => expect(page.getByRole('listitem').filter({ hasText: '用过' }).first()).toBeVisible() },
+  { path: '/categories', shows: text('张公开作品') },
+  { path: '/announcement', shows: text('没有修改') },
+  { path: '/search?q=1', shows: text('匹配') },
+  { path: '/timeline?user=1', shows: text('积分') },
+  { path: '/system', shows: text('SQLite') },
+  { path: '/system/tasks', shows: row },
+  { path: '/system/log', shows: text('跟随最新') },
   { path: '/admins', shows: (page) => expect(page.getByRole('cell', { name: /admin/ }).first()).toBeVisible() },
-  { path: '/audit', shows: (page) => expect(page.getByRole('row').nth(1)).toBeVisible() },
-  { path: '/account', shows: (page) => expect(page.getByText('本机')).toBeVisible() },
-  { path: '/nowhere', shows: (page) => expect(page.getByText('回到首页')).toBeVisible() },
+  { path: '/audit', shows: row },
+  { path: '/account', shows: text('本机') },
+  { path: '/nowhere', shows: text('回到首页') },
 ];
 
 /** The rules of WCAG 2.1 A and AA; run over the inspector, so that the content policy stays in force. */

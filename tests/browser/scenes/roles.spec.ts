@@ -52,6 +52,8 @@ test('what an administrator did is found by its request id', async ({ owner, san
   const drawer = owner.getByRole('dialog');
   const requestId = ((await drawer.locator('.copy .mono').first().textContent()) ?? '').trim();
   expect(requestId.length).toBeGreaterThan(7);
+  await owner.keyboard.press('Escape');
+  await expect(drawer).toBeHidden();
   await owner.goto(`${sandbox.base}/admin/#/audit?requestId=${requestId}`);
-  await expect(owner.getByRole('row')).toHaveCount(2);
+  await expect(owner.getByRole('table', { name: '操作记录' }).getByRole('row')).toHaveCount(2);
 });

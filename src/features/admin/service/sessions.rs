@@ -88,10 +88,9 @@ pub async fn current(
 /// What the database fails with.
 pub(super) fn is_living(app: &App, admin: &CurrentAdmin) -> Result<bool, AdminError> {
     let now = app.clock.now();
-    let found = app
-        .db
-        .read_inline("admin.is_living", |tx| store::sessions::role_of(tx, admin.session_id, now))?;
-    Ok(found == Some(admin.role))
+    let (id, idle_since) = (admin.session_id, now.plus_millis(-app.admin.idle_ms));
+    let role = |tx: &Tx<'_>| store::sessions::role_of(tx, id, now, idle_since);
+    Ok(app.db.read_inline("admin.is_living", role)? == Some(admin.role))
 }
 
 /// Until when this session has stepped up; `None` when it has not. Without step-ups it always has.

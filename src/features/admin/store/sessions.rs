@@ -60,16 +60,18 @@ pub(in crate::features::admin) fn living(
     )
 }
 
-/// The role of whose session this is, while it goes on. A stream is no rest.
+/// The role of whose session this is, while it goes on; as for [`living`].
 pub(in crate::features::admin) fn role_of(
     tx: &Tx<'_>,
     session: i64,
     now: UnixMillis,
+    idle_since: UnixMillis,
 ) -> Result<Option<Role>, DbError> {
     tx.query_opt(
         "SELECT a.role FROM admin_sessions s JOIN admins a ON a.id = s.admin_id
-          WHERE s.id = ?1 AND s.ended_at IS NULL AND s.expires_at > ?2 AND a.disabled_at IS NULL",
-        params![session, now],
+          WHERE s.id = ?1 AND s.ended_at IS NULL AND s.expires_at > ?2 AND s.seen_at > ?3
+            AND a.disabled_at IS NULL",
+        params![session, now, idle_since],
         |row| super::role(row, 0),
     )
 }
