@@ -108,7 +108,10 @@ async fn a_plan_and_a_pack_are_changed_by_their_version_and_sold_at_the_new_pric
             "currentPrice": 900, "onSale": on_sale, "sort": 1, "version": version,
         })
     };
+    let shop = async || alice.get("/v1/points/packs").await.ok()["items"].as_array().unwrap().len();
+    let before = shop().await;
     put(&admin, "/packs/points_100", &pack(false)).await.ok();
+    assert_eq!(shop().await, before - 1, "what is kept of the list is out of date");
     put(&admin, "/packs/points_100", &pack(true)).await.fails(409, "INVALID_STATE");
     let wanted = json!({ "packId": "points_100", "paymentMethod": "wechat" });
     alice.post("/v1/orders").json(&wanted).await.fails(404, "PACK_NOT_FOUND");

@@ -19,6 +19,9 @@ use crate::features::idempotency::{self, Answer, Answered, IdempotencyKey};
 use crate::features::users::NAMELESS;
 use crate::http::{ApiError, ErrorCode, JsonBody, JsonBytes, Page, PageQuery, Tag};
 
+/// Versions of the list of packs that are kept in memory: the one that holds, and the one before.
+const PACKS_KEPT: u64 = 2;
+
 /// How long the list of packs is kept in memory.
 const PACKS_LIFE: Duration = Duration::from_secs(300);
 
@@ -212,12 +215,12 @@ impl From<Invites> for InvitesResponse {
     }
 }
 
-/// The list of packs, ready to send.
-struct KeptPacks(LoadCache<(), JsonBytes<PointsPacks>>);
+/// The list of packs, ready to send, by the version of the list.
+struct KeptPacks(LoadCache<u64, JsonBytes<PointsPacks>>);
 
 impl Default for KeptPacks {
     fn default() -> Self {
-        Self(LoadCache::new(1, PACKS_LIFE))
+        Self(LoadCache::new(PACKS_KEPT, PACKS_LIFE))
     }
 }
 
@@ -263,14 +266,16 @@ impl PointsApi {
     #[oai(path = "/packs", method = "get", operation_id = "listPointsPacks")]
     async fn packs(&self) -> Result<JsonBytes<PointsPacks>, ApiError> {
         let kept = self.app.states.get::<KeptPacks>();
-        if let Some(packs) = kept.0.get(()) {
+        let version = service::packs::version(&self.app);
+        if let Some(packs) = kept.0.get(version) {
             return Ok(packs);
         }
         let load = || {
-            let items = service::packs(&self.app)?.into_iter().map(PointsPack::from).collect();
+            let items =
+                service::packs_on_sale(&self.app)?.into_iter().map(PointsPack::from).collect();
             Ok::<_, ApiError>(JsonBytes::of(&PointsPacks { items }).with_etag())
         };
-        kept.0.load((), load)
+        kept.0.load(version, load)
     }
 
     /// Check in

@@ -121,7 +121,7 @@ pub(super) async fn transactions(
 ///
 /// # Errors
 /// What the database fails with.
-pub(super) fn packs(app: &App) -> Result<Vec<Pack>, DbError> {
+pub(super) fn packs_on_sale(app: &App) -> Result<Vec<Pack>, DbError> {
     app.db.read_inline("points.packs", store::packs::on_sale)
 }
 

@@ -29,6 +29,7 @@ fn data(event: &str) -> Value {
 #[tokio::test]
 async fn the_system_says_how_it_is() {
     let t = TestApp::start().await;
+    t.log_in("alice").await;
     let system = t.admin("viewer").get("/admin/api/system").await.ok();
     assert_eq!(system["version"], env!("CARGO_PKG_VERSION"));
     assert!(system["schemaVersion"].as_i64().unwrap() >= 16);

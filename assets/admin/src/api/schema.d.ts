@@ -66,6 +66,122 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/system": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How the process is */
+        get: operations["getSystem"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/system/tasks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** List the periodic tasks */
+        get: operations["listTasks"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/system/tasks/{name}/run": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Run a periodic task now
+         * @description It begins at once, or once more after the run that is under way. Errors: `NOT_FOUND`.
+         */
+        post: operations["runTask"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/system/log": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read the log
+         * @description Of the last 5000 lines, the newest last. `before` is the `number` of the first line one has.
+         */
+        get: operations["readLog"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/system/log/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Follow the log
+         * @description Server-sent events: `event: log` with the answer of `readLog` as data, whenever there are lines
+         *     behind `after`. Errors: `RATE_LIMIT_EXCEEDED` when too many streams are open.
+         */
+        get: operations["followLog"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Live numbers
+         * @description Server-sent events: `event: live`, at once and every two seconds. The stream ends with the session.
+         *     Errors: `RATE_LIMIT_EXCEEDED` when too many streams are open.
+         */
+        get: operations["followNumbers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/setup": {
         parameters: {
             query?: never;
@@ -1465,7 +1581,7 @@ export interface paths {
         get?: never;
         /**
          * Change a section
-         * @description Holds at once. The section `payment` is for owners. Errors: `INVALID_REQUEST` naming the setting;
+         * @description Holds at once. The sections `payment` and `alerts` are for owners. Errors: `INVALID_REQUEST` naming the setting;
          *     `INVALID_STATE` when somebody else changed the section meanwhile; `NOT_FOUND` for no section.
          */
         put: operations["changeSettings"];
@@ -2006,122 +2122,6 @@ export interface paths {
          * @description Errors: `NOT_FOUND`; `INVALID_REQUEST`.
          */
         post: operations["orderCategories"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/system": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** How the process is */
-        get: operations["getSystem"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/system/tasks": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /** List the periodic tasks */
-        get: operations["listTasks"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/system/tasks/{name}/run": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Run a periodic task now
-         * @description It begins at once, or once more after the run that is under way. Errors: `NOT_FOUND`.
-         */
-        post: operations["runTask"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/system/log": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Read the log
-         * @description Of the last 5000 lines, the newest last. `before` is the `number` of the first line one has.
-         */
-        get: operations["readLog"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/system/log/events": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Follow the log
-         * @description Server-sent events: `event: log` with the answer of `readLog` as data, whenever there are lines
-         *     behind `after`. Errors: `RATE_LIMIT_EXCEEDED` when too many streams are open.
-         */
-        get: operations["followLog"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/events": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Live numbers
-         * @description Server-sent events: `event: live`, at once and every two seconds. The stream ends with the session.
-         *     Errors: `RATE_LIMIT_EXCEEDED` when too many streams are open.
-         */
-        get: operations["followNumbers"];
-        put?: never;
-        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -3018,7 +3018,7 @@ export interface components {
          * @description What went wrong, as clients tell it apart.
          * @enum {string}
          */
-        ErrorCode: "INVALID_REQUEST" | "UNAUTHORIZED" | "INVALID_TOKEN" | "TOKEN_EXPIRED" | "TOKEN_REVOKED" | "WECHAT_CODE_INVALID" | "INVALID_CREDENTIALS" | "TOTP_REQUIRED" | "INSUFFICIENT_POINTS" | "FORBIDDEN" | "STEP_UP_REQUIRED" | "USER_BANNED" | "QUOTA_EXCEEDED" | "VIP_REQUIRED" | "CONTENT_REJECTED" | "NOT_FOUND" | "USER_NOT_FOUND" | "PLAN_NOT_FOUND" | "PACK_NOT_FOUND" | "ORDER_NOT_FOUND" | "JOB_NOT_FOUND" | "IMAGE_NOT_FOUND" | "TEMPLATE_NOT_FOUND" | "FAVORITE_NOT_FOUND" | "CODE_NOT_FOUND" | "METHOD_NOT_ALLOWED" | "INVALID_STATE" | "IDEMPOTENCY_KEY_REUSED" | "ORDER_EXPIRED" | "WECHAT_SESSION_EXPIRED" | "PAYLOAD_TOO_LARGE" | "UNSUPPORTED_MEDIA_TYPE" | "RATE_LIMIT_EXCEEDED" | "INTERNAL_ERROR" | "PROVIDER_ERROR" | "WECHAT_UNAVAILABLE" | "PAYMENT_UNAVAILABLE" | "SERVICE_OVERLOAD" | "PROVIDER_TIMEOUT";
+        ErrorCode: "INVALID_REQUEST" | "UNAUTHORIZED" | "INVALID_TOKEN" | "TOKEN_EXPIRED" | "TOKEN_REVOKED" | "WECHAT_CODE_INVALID" | "INVALID_CREDENTIALS" | "TOTP_REQUIRED" | "INSUFFICIENT_POINTS" | "FORBIDDEN" | "STEP_UP_REQUIRED" | "USER_BANNED" | "QUOTA_EXCEEDED" | "VIP_REQUIRED" | "CONTENT_REJECTED" | "NOT_FOUND" | "USER_NOT_FOUND" | "PLAN_NOT_FOUND" | "PACK_NOT_FOUND" | "ORDER_NOT_FOUND" | "JOB_NOT_FOUND" | "IMAGE_NOT_FOUND" | "TEMPLATE_NOT_FOUND" | "FAVORITE_NOT_FOUND" | "CODE_NOT_FOUND" | "METHOD_NOT_ALLOWED" | "INVALID_STATE" | "IDEMPOTENCY_KEY_REUSED" | "ORDER_EXPIRED" | "WECHAT_SESSION_EXPIRED" | "PAYLOAD_TOO_LARGE" | "UNSUPPORTED_MEDIA_TYPE" | "RATE_LIMIT_EXCEEDED" | "INTERNAL_ERROR" | "PROVIDER_ERROR" | "WECHAT_UNAVAILABLE" | "PAYMENT_UNAVAILABLE" | "SERVICE_OVERLOAD" | "STORAGE_FULL" | "PROVIDER_TIMEOUT";
         /**
          * GiveMembershipRequest
          * @description Days of membership to be given.
@@ -3234,6 +3234,29 @@ export interface components {
          */
         LedgerType: "EARN" | "SPEND" | "REFUND";
         /**
+         * LiveNumbers
+         * @description The numbers of this moment. Money in fen; counts since midnight in Asia/Shanghai.
+         */
+        LiveNumbers: {
+            at: string;
+            /** Format: uint64 */
+            jobsWaiting: number;
+            /** Format: uint64 */
+            jobsRunning: number;
+            /** Format: int64 */
+            ordersPaid: number;
+            /** Format: int64 */
+            netRevenue: number;
+            /** Format: int64 */
+            newUsers: number;
+            /** Format: int64 */
+            activeUsers: number;
+            /** Format: int64 */
+            jobsSucceeded: number;
+            /** Format: int64 */
+            jobsFailed: number;
+        };
+        /**
          * LogInRequest
          * @description Name, password and, where a second factor is on, a code.
          */
@@ -3242,6 +3265,34 @@ export interface components {
             password: string;
             /** @description Six digits of the authenticator, or a recovery code. */
             code?: string;
+        };
+        /**
+         * LogItem
+         * @description A line of the log.
+         */
+        LogItem: {
+            /**
+             * Format: uint64
+             * @description Counted since the start.
+             */
+            number: number;
+            at: string;
+            level: components["schemas"]["LogLevel"];
+            /** @description The part of the program. */
+            target: string;
+            text: string;
+        };
+        /**
+         * @description How bad it is.
+         * @enum {string}
+         */
+        LogLevel: "error" | "warn" | "info" | "debug" | "trace";
+        /**
+         * LogLines
+         * @description Lines of the log, the newest last.
+         */
+        LogLines: {
+            items: components["schemas"]["LogItem"][];
         };
         /**
          * Me
@@ -4206,7 +4257,7 @@ export interface components {
         SettingField: {
             /** @description Its place in the section, such as `prices.draft.1K`. */
             path: string;
-            /** @description `integer`, `integers`, `boolean`, `text`, `time`, `choice` or `pairs`. */
+            /** @description `integer`, `integers`, `boolean`, `text`, `secret`, `time`, `choice` or `pairs`. */
             kind: string;
             /** @description Whether null is a value. */
             optional: boolean;
@@ -4264,6 +4315,67 @@ export interface components {
          */
         StepUpResponse: {
             steppedUpUntil: string;
+        };
+        /**
+         * System
+         * @description How the process and its database are. Sizes in bytes.
+         */
+        System: {
+            version: string;
+            /** Format: int64 */
+            schemaVersion: number;
+            sqliteVersion: string;
+            /** Format: int64 */
+            databaseBytes: number;
+            /**
+             * Format: int64
+             * @description Of these, free for new rows.
+             */
+            databaseFreeBytes: number;
+            /**
+             * Format: uint64
+             * @description Of the log beside the database, which is emptied from time to time.
+             */
+            walBytes: number;
+            /** Format: uint64 */
+            diskFreeBytes?: number;
+            /**
+             * Format: uint64
+             * @description With less the server says that it is not ready.
+             */
+            diskMinFreeBytes: number;
+            writer: components["schemas"]["Writer"];
+        };
+        /**
+         * Task
+         * @description A task that comes round.
+         */
+        Task: {
+            name: string;
+            /**
+             * Format: uint64
+             * @description Seconds between two runs.
+             */
+            everyS: number;
+            /**
+             * Format: uint64
+             * @description Since the start.
+             */
+            runs: number;
+            /**
+             * Format: uint64
+             * @description How long the last run took, in milliseconds; null before the first.
+             */
+            tookMs?: number;
+            /** @description What went wrong in the last run. */
+            problem?: string;
+        };
+        /**
+         * Tasks
+         * @description The tasks that come round.
+         */
+        Tasks: {
+            items: components["schemas"]["Task"][];
         };
         /**
          * TimelineEntry
@@ -4344,7 +4456,7 @@ export interface components {
             word: string;
             /**
              * Format: uint64
-             * @description Where it stands in the text, in bytes of UTF-8.
+             * @description Where it stands in the text, in characters.
              */
             start: number;
             /** Format: uint64 */
@@ -4394,142 +4506,6 @@ export interface components {
             words: string[];
         };
         /**
-         * WrongUser
-         * @description A user whose books do not balance. In order, all amounts are the same.
-         */
-        WrongUser: {
-            /** Format: int64 */
-            userId: number;
-            /** Format: int64 */
-            balance: number;
-            /**
-             * Format: int64
-             * @description Of his ledger.
-             */
-            sum: number;
-            /** Format: int64 */
-            lastBalanceAfter: number;
-            /** Format: int64 */
-            totals: number;
-            /**
-             * Format: int64
-             * @description Rows whose `balanceAfter` is not the sum so far.
-             */
-            brokenRows: number;
-        };
-        /**
-         * LiveNumbers
-         * @description The numbers of this moment. Money in fen; counts since midnight in Asia/Shanghai.
-         */
-        LiveNumbers: {
-            at: string;
-            /** Format: uint64 */
-            jobsWaiting: number;
-            /** Format: uint64 */
-            jobsRunning: number;
-            /** Format: int64 */
-            ordersPaid: number;
-            /** Format: int64 */
-            netRevenue: number;
-            /** Format: int64 */
-            newUsers: number;
-            /** Format: int64 */
-            activeUsers: number;
-            /** Format: int64 */
-            jobsSucceeded: number;
-            /** Format: int64 */
-            jobsFailed: number;
-        };
-        /**
-         * LogItem
-         * @description A line of the log.
-         */
-        LogItem: {
-            /**
-             * Format: uint64
-             * @description Counted since the start.
-             */
-            number: number;
-            at: string;
-            level: components["schemas"]["LogLevel"];
-            /** @description The part of the program. */
-            target: string;
-            text: string;
-        };
-        /**
-         * @description How bad it is.
-         * @enum {string}
-         */
-        LogLevel: "error" | "warn" | "info" | "debug" | "trace";
-        /**
-         * LogLines
-         * @description Lines of the log, the newest last.
-         */
-        LogLines: {
-            items: components["schemas"]["LogItem"][];
-        };
-        /**
-         * System
-         * @description How the process and its database are. Sizes in bytes.
-         */
-        System: {
-            version: string;
-            /** Format: int64 */
-            schemaVersion: number;
-            sqliteVersion: string;
-            /** Format: int64 */
-            databaseBytes: number;
-            /**
-             * Format: int64
-             * @description Of these, free for new rows.
-             */
-            databaseFreeBytes: number;
-            /**
-             * Format: uint64
-             * @description Of the log beside the database, which is emptied from time to time.
-             */
-            walBytes: number;
-            /** Format: uint64 */
-            diskFreeBytes?: number;
-            /**
-             * Format: uint64
-             * @description With less the server says that it is not ready.
-             */
-            diskMinFreeBytes: number;
-            writer: components["schemas"]["Writer"];
-        };
-        /**
-         * Task
-         * @description A task that comes round.
-         */
-        Task: {
-            name: string;
-            /**
-             * Format: uint64
-             * @description Seconds between two runs.
-             */
-            everyS: number;
-            /**
-             * Format: uint64
-             * @description Since the start.
-             */
-            runs: number;
-            /**
-             * Format: uint64
-             * @description How long the last run took, in milliseconds; null before the first.
-             */
-            tookMs?: number;
-            /** @description What went wrong in the last run. */
-            problem?: string;
-        };
-        /**
-         * Tasks
-         * @description The tasks that come round.
-         */
-        Tasks: {
-            items: components["schemas"]["Task"][];
-        };
-        /**
          * Writer
          * @description What the database's writer did since the start.
          */
@@ -4569,6 +4545,30 @@ export interface components {
              * @description Writes that wait now.
              */
             waiting: number;
+        };
+        /**
+         * WrongUser
+         * @description A user whose books do not balance. In order, all amounts are the same.
+         */
+        WrongUser: {
+            /** Format: int64 */
+            userId: number;
+            /** Format: int64 */
+            balance: number;
+            /**
+             * Format: int64
+             * @description Of his ledger.
+             */
+            sum: number;
+            /** Format: int64 */
+            lastBalanceAfter: number;
+            /** Format: int64 */
+            totals: number;
+            /**
+             * Format: int64
+             * @description Rows whose `balanceAfter` is not the sum so far.
+             */
+            brokenRows: number;
         };
     };
     responses: never;
@@ -4679,6 +4679,243 @@ export interface operations {
                 };
                 content: {
                     "application/json; charset=utf-8": components["schemas"]["Page_TimelineEntry"];
+                };
+            };
+            /** @description The request cannot be fulfilled as it is; `error` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The fault is here or behind us; `error` says whether to retry. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    getSystem: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["System"];
+                };
+            };
+            /** @description The request cannot be fulfilled as it is; `error` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The fault is here or behind us; `error` says whether to retry. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    listTasks: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["Tasks"];
+                };
+            };
+            /** @description The request cannot be fulfilled as it is; `error` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The fault is here or behind us; `error` says whether to retry. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    runTask: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["MessageResponse"];
+                };
+            };
+            /** @description The request cannot be fulfilled as it is; `error` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The fault is here or behind us; `error` says whether to retry. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    readLog: {
+        parameters: {
+            query?: {
+                /** @description And what is worse; `info` when left out. */
+                level?: components["schemas"]["LogLevel"];
+                /** @description Part of the text or of the target. */
+                text?: string;
+                before?: number;
+                /** @description 1–1000; 200 when left out. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["LogLines"];
+                };
+            };
+            /** @description The request cannot be fulfilled as it is; `error` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The fault is here or behind us; `error` says whether to retry. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    followLog: {
+        parameters: {
+            query?: {
+                level?: components["schemas"]["LogLevel"];
+                text?: string;
+                /** @description The `number` of the last line one has. */
+                after?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": components["schemas"]["LogLines"][];
+                };
+            };
+            /** @description The request cannot be fulfilled as it is; `error` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The fault is here or behind us; `error` says whether to retry. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    followNumbers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/event-stream": components["schemas"]["LiveNumbers"][];
                 };
             };
             /** @description The request cannot be fulfilled as it is; `error` says why. */
@@ -7625,6 +7862,24 @@ export interface operations {
                     "application/json; charset=utf-8": components["schemas"]["AdminUpstreams"];
                 };
             };
+            /** @description The request cannot be fulfilled as it is; `error` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The fault is here or behind us; `error` says whether to retry. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorBody"];
+                };
+            };
         };
     };
     testUpstream: {
@@ -8928,243 +9183,6 @@ export interface operations {
                 };
                 content: {
                     "application/json; charset=utf-8": components["schemas"]["AdminCategories"];
-                };
-            };
-            /** @description The request cannot be fulfilled as it is; `error` says why. */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json; charset=utf-8": components["schemas"]["ErrorBody"];
-                };
-            };
-            /** @description The fault is here or behind us; `error` says whether to retry. */
-            "5XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json; charset=utf-8": components["schemas"]["ErrorBody"];
-                };
-            };
-        };
-    };
-    getSystem: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json; charset=utf-8": components["schemas"]["System"];
-                };
-            };
-            /** @description The request cannot be fulfilled as it is; `error` says why. */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json; charset=utf-8": components["schemas"]["ErrorBody"];
-                };
-            };
-            /** @description The fault is here or behind us; `error` says whether to retry. */
-            "5XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json; charset=utf-8": components["schemas"]["ErrorBody"];
-                };
-            };
-        };
-    };
-    listTasks: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json; charset=utf-8": components["schemas"]["Tasks"];
-                };
-            };
-            /** @description The request cannot be fulfilled as it is; `error` says why. */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json; charset=utf-8": components["schemas"]["ErrorBody"];
-                };
-            };
-            /** @description The fault is here or behind us; `error` says whether to retry. */
-            "5XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json; charset=utf-8": components["schemas"]["ErrorBody"];
-                };
-            };
-        };
-    };
-    runTask: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path: {
-                name: string;
-            };
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json; charset=utf-8": components["schemas"]["MessageResponse"];
-                };
-            };
-            /** @description The request cannot be fulfilled as it is; `error` says why. */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json; charset=utf-8": components["schemas"]["ErrorBody"];
-                };
-            };
-            /** @description The fault is here or behind us; `error` says whether to retry. */
-            "5XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json; charset=utf-8": components["schemas"]["ErrorBody"];
-                };
-            };
-        };
-    };
-    readLog: {
-        parameters: {
-            query?: {
-                /** @description And what is worse; `info` when left out. */
-                level?: components["schemas"]["LogLevel"];
-                /** @description Part of the text or of the target. */
-                text?: string;
-                before?: number;
-                /** @description 1–1000; 200 when left out. */
-                limit?: number;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json; charset=utf-8": components["schemas"]["LogLines"];
-                };
-            };
-            /** @description The request cannot be fulfilled as it is; `error` says why. */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json; charset=utf-8": components["schemas"]["ErrorBody"];
-                };
-            };
-            /** @description The fault is here or behind us; `error` says whether to retry. */
-            "5XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json; charset=utf-8": components["schemas"]["ErrorBody"];
-                };
-            };
-        };
-    };
-    followLog: {
-        parameters: {
-            query?: {
-                level?: components["schemas"]["LogLevel"];
-                text?: string;
-                /** @description The `number` of the last line one has. */
-                after?: number;
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "text/event-stream": components["schemas"]["LogLines"][];
-                };
-            };
-            /** @description The request cannot be fulfilled as it is; `error` says why. */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json; charset=utf-8": components["schemas"]["ErrorBody"];
-                };
-            };
-            /** @description The fault is here or behind us; `error` says whether to retry. */
-            "5XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json; charset=utf-8": components["schemas"]["ErrorBody"];
-                };
-            };
-        };
-    };
-    followNumbers: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "text/event-stream": components["schemas"]["LiveNumbers"][];
                 };
             };
             /** @description The request cannot be fulfilled as it is; `error` says why. */

@@ -5,8 +5,10 @@ use std::fs::{self, DirBuilder, File};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::app::backup::BackupPlace;
+use crate::base::low_priority;
 use crate::base::time::UnixMillis;
 use crate::db::lock_file;
 use crate::features::backups::model::{
@@ -18,6 +20,10 @@ const WORK: &str = ".work";
 
 /// Held by whoever works here.
 const LOCK: &str = ".lock";
+
+/// A run that has just ended may still hold it for a moment, through a process that is being started.
+const LOCK_TRIES: u32 = 5;
+const LOCK_PAUSE: Duration = Duration::from_millis(50);
 
 /// Longest manifest that is read, in bytes.
 const MANIFEST_MAX: u64 = 1024 * 1024;
@@ -33,8 +39,15 @@ impl Folder {
     pub(super) fn enter(dir: &Path) -> Result<Self, BackupError> {
         make_dir(dir)?;
         let path = dir.join(LOCK);
-        let lock = lock_file(&path).map_err(BackupError::file(&path))?;
-        let lock = lock.map_err(BackupError::Running)?;
+        let mut tries_left = LOCK_TRIES;
+        let lock = loop {
+            match lock_file(&path).map_err(BackupError::file(&path))? {
+                Ok(lock) => break lock,
+                Err(holder) if tries_left == 0 => return Err(BackupError::Running(holder)),
+                Err(_) => tries_left -= 1,
+            }
+            low_priority::rest(LOCK_PAUSE);
+        };
         let folder = Self { dir: dir.to_path_buf(), _lock: lock };
         folder.clear()?;
         make_dir(&folder.dir.join(WORK))?;

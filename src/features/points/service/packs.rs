@@ -1,5 +1,7 @@
 //! Packs, as an administrator keeps them.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use serde_json::Value;
 
 use crate::app::App;
@@ -18,6 +20,15 @@ pub struct PackWish {
     pub is_dry_run: bool,
     pub actor: Actor,
     pub reason: Option<String>,
+}
+
+/// How often the list has changed since the start.
+#[derive(Default)]
+struct Version(AtomicU64);
+
+/// The version of the list: what was kept of another is out of date.
+pub(in crate::features::points) fn version(app: &App) -> u64 {
+    app.states.get::<Version>().0.load(Ordering::SeqCst)
 }
 
 /// All packs, those no longer sold included, in the order of the list.
@@ -76,5 +87,6 @@ pub async fn put(
             Ok::<_, PointsError>(before)
         })
         .await?;
+    app.states.get::<Version>().0.fetch_add(1, Ordering::SeqCst);
     Ok((before, record))
 }
