@@ -215,7 +215,7 @@ async fn a_new_certificate_is_taken_under_load_without_a_failed_request() {
     // At once.
     files.replace(&authority.pair(NAME, GOOD));
     signal(&server, "HUP");
-    until("the good pair is taken", || server.log().matches("read anew").count() >= 3).await;
+    until("the good pair is taken", || server.log().matches("read anew").count() >= 2).await;
     assert!(served(&authority, server.address, NAME).await);
 
     stop.store(true, Ordering::SeqCst);
