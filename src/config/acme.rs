@@ -17,7 +17,7 @@ pub struct AcmeConfig {
     #[arg(long, env = "ACME_DOMAINS", value_name = "api.example.com", value_delimiter = ',')]
     pub acme_domains: Vec<DomainName>,
 
-    /// You agree to the terms of service of the authority (https://letsencrypt.org/repository).
+    /// You agree to the terms of service of the authority (of Let's Encrypt: letsencrypt.org/repository).
     #[arg(long, env = "ACME_ACCEPT_TERMS", value_name = "true", num_args = 0..=1, default_value_t = false, default_missing_value = "true", action = clap::ArgAction::Set)]
     pub acme_accept_terms: bool,
 
@@ -26,7 +26,7 @@ pub struct AcmeConfig {
     pub acme_email: Option<String>,
 
     /// Directory of the authority. To try things out without spending the limits of the real one:
-    /// https://acme-staging-v02.api.letsencrypt.org/directory
+    /// acme-staging-v02.api.letsencrypt.org/directory
     #[arg(
         long,
         env = "ACME_DIRECTORY",

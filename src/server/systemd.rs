@@ -1,7 +1,7 @@
 //! What systemd is told (sd_notify), where it started us: ready, reloading, stopping, and that we live.
 //!
 //! Guarantees: `READY=1` comes once we listen and `/readyz` is good, or, so that reads are served
-//! even on a full disk, after [`READY_PATIENCE`] with a status that says what is wrong. The watchdog is
+//! even on a full disk, after `READY_PATIENCE` with a status that says what is wrong. The watchdog is
 //! fed only after the database's writer has answered, from a task of the runtime: a stuck writer or a
 //! stuck runtime starves it, and systemd restarts the service. A write that *fails* is an answer: a
 //! restart would not mend a full disk.

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dream_bff::app::tls::TlsStatus;
-use dream_bff::base::clock::Clock;
+use dream_bff::base::clock::{Clock, Stopwatch};
 use dream_bff::jobs;
 use dream_bff::server::{self, Readyz, Tls, Transport};
 use poem::EndpointExt as _;
@@ -282,7 +282,16 @@ async fn the_real_program_gets_its_certificate_by_itself() {
     }
     until("a certificate is there", || server.log().contains("a certificate was issued")).await;
     let client = sim.authority.client();
-    let answer = client.ask(server.address, NAME, &request("GET", "/readyz", &[], "")).await;
-    assert_eq!(answer.unwrap().status, 200);
+    let begun = Stopwatch::start();
+    let ask = request("GET", "/readyz", &[], "");
+    // It is said a moment before it is served.
+    let answer = loop {
+        match client.ask(server.address, NAME, &ask).await {
+            Some(answer) => break answer,
+            None => assert!(begun.elapsed() < Duration::from_secs(10), "{}", server.log()),
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    assert_eq!(answer.status, 200);
     assert!(!server.log().contains("PRIVATE KEY"));
 }

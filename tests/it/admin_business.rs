@@ -176,13 +176,13 @@ async fn what_a_delivered_job_cost_goes_back_once() {
     post(&admin, &format!("/jobs/{job}/refund"), &why).await.fails(409, "INVALID_STATE");
     post(&admin, &format!("/jobs/{job}/cancel"), &why).await.fails(409, "INVALID_STATE");
     post(&admin, &format!("/jobs/{job}/retry"), &why).await.fails(409, "INVALID_STATE");
-    let final_job =
-        json!({ "prompt": "a fox", "mode": "final", "resolution": "2K", "sampleCount": 6 });
+    let paid_job =
+        json!({ "prompt": "a fox", "mode": "draft", "resolution": "1K", "sampleCount": 6 });
     let body = json!({ "amount": 90, "reason": "x" });
     let uri = format!("{API}/users/{}/points/adjust", alice.id);
     admin.post(&uri).header("idempotency-key", "k").json(&body).await.ok();
     for _ in 0..2 {
-        let paid = alice.post("/v1/jobs").json(&final_job).await.json()["jobId"].clone();
+        let paid = alice.post("/v1/jobs").json(&paid_job).await.json()["jobId"].clone();
         let job = paid.as_str().unwrap().to_owned();
         for _ in 0..60 {
             let now = alice.get(&format!("/v1/jobs/{job}?wait=1")).await.ok();

@@ -42,13 +42,8 @@ const MAY_SCAN: &[(&str, &str, &str)] = &[
     ("vitals/store.rs", "", "the indexes have only what is open"),
     ("vip/store/plans.rs", "SELECT plan_id", "all of a few rows are wanted"),
     ("reconciliation/store/money.rs", "SELECT checked_at", "reads the last row by the primary key"),
-    ("reconciliation/store/ours.rs", "SELECT r.refund_id", "orders the refunds of one day"),
     ("media/store.rs", "SELECT key, bytes", "for a backup: it is about all there is"),
     ("orders/store/payments.rs", "SELECT order_id, refund_due", "the index has only what is due"),
-    ("admin/store/thing.rs", "SELECT e.received_at", "goes through the refunds of one order"),
-    ("admin/store/thing.rs", "SELECT p.created_at", "goes through the refunds of one order"),
-    ("admin/store/timeline.rs", "SELECT e.received_at", "sorts what came about one user's orders"),
-    ("admin/store/timeline.rs", "SELECT r.created_at", "sorts one user's refunds"),
     ("payments/store.rs", "WITH told", "the index has only what is not finished"),
 ];
 
@@ -134,7 +129,8 @@ async fn no_statement_scans_a_table_or_sorts() {
         found.len(),
         found.join("\n\n")
     );
-    assert_eq!(used.len(), MAY_SCAN.len(), "an excuse is not needed any more");
+    let unused: Vec<_> = MAY_SCAN.iter().enumerate().filter(|(at, _)| !used.contains(at)).collect();
+    assert!(unused.is_empty(), "excuses that are not needed any more: {unused:?}");
 }
 
 /// A checker that sees nothing would be content with everything.

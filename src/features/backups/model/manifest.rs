@@ -13,7 +13,7 @@ pub(in crate::features::backups) const FORMAT: u32 = 1;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Manifest {
-    /// [`FORMAT`].
+    /// `FORMAT`.
     pub dream_bff_backup: u32,
     /// Its name.
     pub name: String,

@@ -29,7 +29,7 @@ pub async fn browse(
 /// failed is asked for anew, with the same amount, days and points. Gives the refund that goes on.
 ///
 /// # Errors
-/// `NoSuchRefund`; `NothingLeft` for one that has gone back; as [`request`](super::request).
+/// `NoSuchRefund`; `NothingLeft` for one that has gone back; as [`request`](super::request()).
 pub async fn retry(
     app: &Arc<App>,
     id: &RefundId,
