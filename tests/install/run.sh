@@ -34,7 +34,7 @@ if [ ! -e "$cache/bookworm/.complete" ]; then
     echo "making a Debian in $cache/bookworm"
     rm -rf "$cache/bookworm"
     debootstrap --variant=minbase --include=systemd,systemd-sysv,dbus bookworm "$cache/bookworm" \
-        http://deb.debian.org/debian >"$cache/debootstrap.log"
+        ${DEBIAN_MIRROR:+"$DEBIAN_MIRROR"} >"$cache/debootstrap.log"
     touch "$cache/bookworm/.complete"
 fi
 
