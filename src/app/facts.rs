@@ -3,10 +3,10 @@
 
 use std::collections::HashSet;
 use std::env;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use crate::base::secret::Secret;
+use crate::clients::own_server::OwnServer;
 use crate::config::Config;
 
 /// Fewer different characters than this do not make a secret, however long it is.
@@ -23,8 +23,8 @@ const KEY_FILES: [&str; 3] =
 /// See the module.
 #[derive(Clone, Debug)]
 pub struct Facts {
-    /// Where this server listens.
-    pub listen: SocketAddr,
+    /// The server that these settings make.
+    pub own_server: OwnServer,
     /// Without a slash at the end.
     pub public_url: String,
     /// Where pictures are, when it is not here.
@@ -61,7 +61,12 @@ impl Facts {
         let bucket = config.media.s3().ok().flatten();
         let named = KEY_FILES.iter().filter_map(env::var_os).map(PathBuf::from);
         Self {
-            listen: config.listen(),
+            own_server: OwnServer::new(
+                config.listen(),
+                config.tls.http_listen,
+                config.is_tls_on(),
+                config.public_host().as_deref(),
+            ),
             public_url: config.http.public_url(),
             media_base_url: config.media.media_base_url.as_ref().map(|url| url.as_str().to_owned()),
             bucket_endpoint: bucket.map(|bucket| bucket.endpoint.as_str().to_owned()),

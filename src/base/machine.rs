@@ -19,6 +19,11 @@ pub struct Disk {
     pub total_inodes: u64,
 }
 
+/// What an unprivileged process may still write at `path`, in bytes; `None` when nobody knows.
+pub fn free_bytes(path: &Path) -> Option<u64> {
+    Some(disk(path)?.free_bytes)
+}
+
 /// The file system that `path` lies on.
 pub fn disk(path: &Path) -> Option<Disk> {
     let stats = rustix::fs::statvfs(path).ok()?;

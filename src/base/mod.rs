@@ -3,7 +3,6 @@
 pub mod clock;
 pub mod content_version;
 pub mod cpu_pool;
-pub mod disk;
 pub mod error_chain;
 pub mod ids;
 pub mod log_ring;

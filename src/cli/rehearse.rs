@@ -13,6 +13,7 @@ use std::path::Path;
 use tokio::runtime::Builder;
 
 use crate::base::clock::{Clock, Stopwatch};
+use crate::base::machine::free_bytes;
 use crate::config::StorageConfig;
 use crate::db::{Db, DbSettings, migrate, migration_status, snapshot};
 use crate::features::points::service::books::check_books;
@@ -84,8 +85,8 @@ fn on_copy(live: &Path, folder: &Path, ignore_books: bool) -> Result<(), Box<dyn
 }
 
 fn check_space(live: &Path, data_dir: &Path) -> Result<(), Box<dyn Error>> {
-    let stats = rustix::fs::statvfs(data_dir)?;
-    let free = stats.f_bavail.saturating_mul(stats.f_frsize);
+    let unknown = || io::Error::other("how much space is free cannot be found out");
+    let free = free_bytes(data_dir).ok_or_else(unknown)?;
     let needed = fs::metadata(live)?.len().saturating_mul(SPACE_FACTOR);
     if free < needed {
         let folder = data_dir.display().to_string();

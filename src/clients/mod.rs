@@ -7,6 +7,8 @@ pub mod hook;
 pub mod http;
 pub mod image_api;
 pub mod object_storage;
+mod onlooker;
+pub mod own_server;
 pub mod probe;
 mod resolver;
 mod threads;

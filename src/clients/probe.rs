@@ -3,21 +3,18 @@
 //!
 //! Guarantees: bounded in time and size; nothing is sent but a `GET` without secrets.
 
-use std::fmt;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
+use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use ureq::http::{Request, StatusCode};
 use x509_parser::parse_x509_certificate;
 
 use super::http::{CallError, HttpClient, HttpSettings};
+use super::onlooker;
 use crate::base::time::UnixMillis;
 
 /// Longest time for one look.
@@ -92,13 +89,7 @@ pub async fn certificate_end(host: &str, port: u16) -> Result<UnixMillis, Certif
 
 async fn look(host: &str, port: u16) -> Result<UnixMillis, CertificateProblem> {
     let unreadable = CertificateProblem::Unreadable;
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = ClientConfig::builder_with_provider(Arc::clone(&provider))
-        .with_safe_default_protocol_versions()
-        .map_err(|_| CertificateProblem::Unreadable)?
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Onlooker(provider)))
-        .with_no_client_auth();
+    let config = onlooker::config().map_err(|_| CertificateProblem::Unreadable)?;
     let name = ServerName::try_from(host.to_owned()).map_err(|_| CertificateProblem::Unreadable)?;
     let socket = TcpStream::connect((host, port)).await?;
     let tls = TlsConnector::from(Arc::new(config)).connect(name, socket).await?;
@@ -108,53 +99,6 @@ async fn look(host: &str, port: u16) -> Result<UnixMillis, CertificateProblem> {
     };
     let (_, certificate) = parse_x509_certificate(first).map_err(|_| unreadable)?;
     Ok(UnixMillis(certificate.validity().not_after.timestamp().saturating_mul(1000)))
-}
-
-/// Lets every certificate pass, because it is only looked at: nothing is sent over the connection, and
-/// nothing that comes over it is believed.
-struct Onlooker(Arc<CryptoProvider>);
-
-impl fmt::Debug for Onlooker {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Onlooker")
-    }
-}
-
-impl ServerCertVerifier for Onlooker {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let known = &self.0.signature_verification_algorithms;
-        verify_tls12_signature(message, certificate, signed, known)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        certificate: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        let known = &self.0.signature_verification_algorithms;
-        verify_tls13_signature(message, certificate, signed, known)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
-    }
 }
 
 #[cfg(test)]

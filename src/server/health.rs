@@ -15,7 +15,7 @@ use tokio::sync::Mutex;
 
 use crate::app::App;
 use crate::base::clock::Stopwatch;
-use crate::base::disk::free_bytes;
+use crate::base::machine::free_bytes;
 use crate::config::Config;
 use crate::jobs::JobBoard;
 

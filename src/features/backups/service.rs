@@ -28,6 +28,7 @@ use crate::app::backup::BackupPlace;
 use crate::base::clock::{Clock, Stopwatch};
 use crate::base::error_chain::error_chain;
 use crate::base::low_priority;
+use crate::base::machine;
 use crate::base::time::UnixMillis;
 use crate::db::{Db, DbError};
 
@@ -320,7 +321,7 @@ pub fn status(app: &App) -> Result<BackupStatus, BackupError> {
         has_bucket: place.bucket.is_some(),
         kept: all.len(),
         kept_bytes: all.iter().map(|one| one.bytes).sum(),
-        free_bytes: pace::free_bytes(&place.dir),
+        free_bytes: machine::free_bytes(&place.dir),
     })
 }
 

@@ -3,7 +3,7 @@
 
 use super::tasks;
 use crate::app::App;
-use crate::base::disk::free_bytes;
+use crate::base::machine::free_bytes;
 use crate::base::time::UnixMillis;
 use crate::clients::image_api::BreakerState;
 use crate::db::{DbError, Tx};

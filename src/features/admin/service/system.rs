@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::app::App;
-use crate::base::disk::free_bytes;
+use crate::base::machine::free_bytes;
 use crate::db::{WriterStats, schema_version, sqlite_version};
 use crate::features::admin::model::AdminError;
 use crate::features::admin::store::system as store;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::app::backup::BackupPlace;
 use crate::base::clock::Stopwatch;
 use crate::base::low_priority;
+use crate::base::machine::free_bytes;
 use crate::db::CopyProgress;
 use crate::features::backups::model::BackupError;
 
@@ -106,10 +107,4 @@ pub(super) fn expect_room(dir: &Path, needed: u64, reserve: u64) -> Result<(), B
         }),
         _ => Ok(()),
     }
-}
-
-/// What an unprivileged process may still write at `path`, in bytes.
-pub(super) fn free_bytes(path: &Path) -> Option<u64> {
-    let stats = rustix::fs::statvfs(path).ok()?;
-    Some(stats.f_bavail.saturating_mul(stats.f_frsize))
 }

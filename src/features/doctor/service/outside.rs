@@ -1,14 +1,15 @@
 //! What lies beyond this process: the running server, WeChat, the way back to us, image APIs, storage.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::io::ErrorKind;
 
 use serde_json::Value;
+use tokio::task::spawn_blocking;
 use url::Url;
 
 use super::Patient;
 use crate::base::error_chain::error_chain;
-use crate::clients::http::CallError;
 use crate::clients::object_storage::{ObjectKey, ObjectKind};
+use crate::clients::own_server::OwnServerError;
 use crate::clients::probe::certificate_end;
 use crate::clients::wechat_pay::PayErrorKind;
 use crate::features::doctor::model::Finding;
@@ -31,40 +32,33 @@ const NO_ORDER: &str = "doctor00000000000000000000000000";
 
 pub(super) async fn server(patient: &Patient) -> Finding {
     const CHECK: &str = "server";
-    let address = reachable(patient.app.facts.listen);
-    let seen = match patient.probe.get(&format!("http://{address}/readyz")).await {
-        Ok(seen) => seen,
-        Err(CallError::Connect(_)) => {
-            return Finding::warn(
+    let own = patient.app.facts.own_server.clone();
+    let address = own.address();
+    let asked = spawn_blocking(move || own.readiness()).await;
+    let Ok(asked) = asked else {
+        return Finding::warn(CHECK, "it could not be asked", "run doctor again");
+    };
+    match asked {
+        Ok(_) => Finding::pass(CHECK, "ready: it can write, and its periodic tasks come round"),
+        Err(OwnServerError::NoAnswer { source, .. })
+            if source.kind() == ErrorKind::ConnectionRefused =>
+        {
+            Finding::warn(
                 CHECK,
                 format!("nobody listens on {address}"),
                 "start it: systemctl start dream-bff; if it is running, doctor needs its settings",
-            );
+            )
         }
-        Err(err) => {
-            let hint = "see the log of the server; if it speaks TLS itself, this is no fault";
-            return Finding::warn(CHECK, format!("{address}: {}", error_chain(&err)), hint);
+        Err(OwnServerError::NotReady { report }) => {
+            let checks: Value = serde_json::from_str(&report).unwrap_or_default();
+            Finding::fail(
+                CHECK,
+                format!("answers 503 {}", checks["checks"]),
+                "see the log; `jobs: stuck` and `database: not writable` need a restart once the cause is gone",
+            )
         }
-    };
-    if seen.status.is_success() {
-        return Finding::pass(CHECK, "ready: it can write, and its periodic tasks come round");
+        Err(err) => Finding::warn(CHECK, error_chain(&err), "see the log of the server"),
     }
-    let checks: Value = serde_json::from_slice(&seen.body).unwrap_or_default();
-    Finding::fail(
-        CHECK,
-        format!("answers {} {}", seen.status.as_u16(), checks["checks"]),
-        "see the log; `jobs: stuck` and `database: not writable` need a restart once the cause is gone",
-    )
-}
-
-/// An address that listens everywhere is asked at home.
-fn reachable(listen: SocketAddr) -> SocketAddr {
-    let ip = match listen.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
-        IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
-        ip => ip,
-    };
-    SocketAddr::new(ip, listen.port())
 }
 
 pub(super) async fn clock(patient: &Patient) -> Finding {
