@@ -13,6 +13,10 @@ use sha2::{Digest as _, Sha256};
 
 use super::error::ApiError;
 
+mod found;
+
+pub use found::{Found, MOST_LOOKED_AT};
+
 /// How many items a page has unless the client says.
 const DEFAULT_LIMIT: i64 = 20;
 
@@ -118,6 +122,24 @@ impl<const N: usize> PageQuery<N> {
         let total = total.filter(|_| page.is_some());
         let items = rows.into_iter().map(item).collect();
         Page { items, has_more, next_cursor, page, limit, total }
+    }
+
+    /// The same of a search that may have stopped early: then there are fewer items than asked for, maybe
+    /// none, and more all the same.
+    pub fn answer_found<R, T>(
+        &self,
+        found: Found<R, [i64; N]>,
+        keys: impl Fn(&R) -> [i64; N],
+        item: impl FnMut(R) -> T,
+    ) -> Page<T>
+    where
+        T: Type + ParseFromJSON + ToJSON,
+    {
+        let page = self.answer(found.rows, None, keys, item);
+        match found.stopped {
+            Some(at) => Page { has_more: true, next_cursor: Some(encode(&at)), ..page },
+            None => page,
+        }
     }
 }
 

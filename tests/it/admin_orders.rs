@@ -185,3 +185,39 @@ async fn what_does_not_fit_is_listed_until_somebody_has_looked() {
     let unknown = "/admin/api/payment-events/99/resolve";
     admin.post(unknown).json(&note).await.fails(404, "NOT_FOUND");
 }
+
+/// Every part of a list answers soon; whoever goes on behind it comes to what is far back.
+#[tokio::test]
+async fn a_filter_that_fits_little_is_answered_in_parts() {
+    let t = TestApp::start().await;
+    let alice = t.log_in("alice").await;
+    t.sql(&format!(
+        "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 60000)
+         INSERT INTO orders (order_id, user_id, kind, plan_id, product_name, status, method, amount,
+                             expires_at, created_at, updated_at)
+         SELECT printf('%032d', i), {user}, 'VIP', 'vip_month', 'VIP', 'EXPIRED', 'wechat',
+                CASE WHEN i IN (7, 8) THEN 5 ELSE 1999 END, 0, 1000 * (i / 3), 0
+           FROM n",
+        user = alice.id
+    ));
+    let wanted: Vec<String> = [8, 7].map(|i| format!("{i:032}")).into();
+    let admin = t.admin("viewer");
+    for filter in ["maxAmount=5", "status=EXPIRED&maxAmount=5"] {
+        let first = admin.get(&format!("{ORDERS}?{filter}")).await.ok();
+        assert_eq!(first["items"], json!([]));
+        assert_eq!(first["hasMore"], json!(true));
+        let cursor = first["nextCursor"].as_str().unwrap();
+        let second = admin.get(&format!("{ORDERS}?{filter}&cursor={cursor}")).await.ok();
+        assert_eq!(second["hasMore"], json!(false), "{second}");
+        let ids = second["items"].as_array().unwrap().iter().map(|order| order["orderId"].clone());
+        assert_eq!(ids.collect::<Vec<_>>(), wanted);
+        let text = admin.get(&format!("{ORDERS}/export.csv?{filter}")).await.text();
+        assert_eq!(text.lines().count(), 3, "{text}");
+        // Who limits the time comes to the end at once.
+        let filter = format!("{filter}&from=1970-01-01T05:00:00Z");
+        let last = admin.get(&format!("{ORDERS}?{filter}")).await.ok();
+        assert_eq!(last["hasMore"], json!(false), "{last}");
+        // One user's orders are looked through at once.
+        assert_eq!(found(&admin, &format!("user={}&maxAmount=5", alice.id)).await, wanted);
+    }
+}

@@ -277,3 +277,35 @@ async fn a_filter_that_fits_nobody_reads_no_rows() {
         assert!(plan.iter().all(|line| line.contains("COVERING INDEX")), "{sql}\n{plan:?}");
     }
 }
+
+/// Parts of a list in which nothing is found lead on to the next, each user once.
+#[tokio::test]
+async fn users_far_back_are_found_part_by_part() {
+    let t = TestApp::start().await;
+    crowd(&t, 120_000);
+    // The last by name and by time at once; and some whose level has run out.
+    t.sql("UPDATE users SET vip_level = 'NORMAL', vip_expire_at = NULL, banned_at = NULL");
+    t.sql("UPDATE users SET vip_level = 'SVIP', vip_expire_at = 4000000000000 WHERE openid = 'crowd-9'");
+    t.sql(
+        "UPDATE users SET vip_level = 'SVIP', vip_expire_at = 1 WHERE openid >= 'crowd-1'
+            AND openid < 'crowd-6'",
+    );
+    let wanted: i64 = {
+        let database = t.database();
+        let query = "SELECT id FROM users WHERE openid = 'crowd-9'";
+        database.query_row(query, [], |row| row.get(0)).unwrap()
+    };
+    let admin = t.admin("viewer");
+    for filter in ["level=SVIP", "level=SVIP&state=ACTIVE", "search=name-&level=SVIP"] {
+        let (mut found, mut parts, mut cursor) = (Vec::new(), 0, String::new());
+        loop {
+            let list = admin.get(&format!("{USERS}?{filter}{cursor}")).await.ok();
+            found.extend(list["items"].as_array().unwrap().iter().map(|user| user["id"].clone()));
+            parts += 1;
+            let Some(next) = list["nextCursor"].as_str() else { break };
+            cursor = format!("&cursor={next}");
+        }
+        assert_eq!(found, [json!(wanted)], "{filter}");
+        assert!(parts > 1 && parts < 5, "{filter} in {parts} parts");
+    }
+}

@@ -21,6 +21,10 @@ export interface List<T> {
 /** Typing is over after this long without a key. */
 const SETTLE_MS = 250;
 
+/** What a full page has at least. The server looks at so much at a time: a part with fewer items and a
+ * cursor only means that it has not found enough yet. */
+const ENOUGH = 20;
+
 export function useList<T>(load: (cursor: string | undefined) => Promise<Page<T>>, filters?: object): List<T> {
   const items = shallowRef<T[]>([]);
   const loading = ref(true);
@@ -34,13 +38,18 @@ export function useList<T>(load: (cursor: string | undefined) => Promise<Page<T>
     const mine = ++asked;
     loading.value = true;
     try {
-      const page = await load(from);
-      if (mine !== asked) return;
-      items.value = from ? [...items.value, ...page.items] : page.items;
-      cursor.value = page.nextCursor ?? null;
-      more.value = cursor.value !== null;
-      total.value = page.total ?? null;
-      error.value = null;
+      let fresh = 0;
+      do {
+        const page = await load(from);
+        if (mine !== asked) return;
+        items.value = from ? [...items.value, ...page.items] : page.items;
+        cursor.value = page.nextCursor ?? null;
+        more.value = cursor.value !== null;
+        total.value = page.total ?? null;
+        error.value = null;
+        fresh += page.items.length;
+        from = cursor.value ?? undefined;
+      } while (from !== undefined && fresh < ENOUGH);
     } catch (failed) {
       if (mine === asked) error.value = failed;
     } finally {

@@ -18,7 +18,7 @@ use poem_openapi::types::Type;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::app::App;
-use crate::http::{ApiError, ErrorCode};
+use crate::http::{ApiError, ErrorCode, Found};
 
 /// Rows read at a time.
 const PAGE: i64 = 500;
@@ -62,7 +62,7 @@ pub(super) struct Sheet<R, K> {
 ///
 /// # Errors
 /// `SERVICE_OVERLOAD` when enough are made already; what `fetch` fails with at once.
-pub(super) async fn export<R, K, F, Fut, E>(
+pub(super) async fn export<R, K, F, Fut, P, E>(
     app: &App,
     sheet: Sheet<R, K>,
     fetch: F,
@@ -71,26 +71,37 @@ where
     R: Send + Sync + 'static,
     K: Send + 'static,
     F: Fn(Option<K>, i64) -> Fut + Send + Sync + 'static,
-    Fut: Future<Output = Result<Vec<R>, E>> + Send,
+    Fut: Future<Output = Result<P, E>> + Send,
+    P: Into<Found<R, K>>,
     E: Into<ApiError> + Send,
 {
     let turns = Arc::clone(&app.states.get::<Turns>().0);
     let turn = turns.try_acquire_owned().map_err(|_| ErrorCode::ServiceOverload)?;
-    let rows = fetch(None, PAGE).await.map_err(Into::into)?;
+    let found = fetch(None, PAGE).await.map_err(Into::into)?.into();
     let name = sheet.name;
     let mut first = BYTE_ORDER_MARK.as_bytes().to_vec();
     let columns = sheet.columns.iter().map(|&column| column.to_owned()).collect();
     first.extend(lines(std::iter::once(columns)).map_err(unwritten)?);
-    let state = Writing { sheet, fetch, rows: Some(rows), first: Some(first), _turn: turn };
+    let state = Writing { sheet, fetch, found: Some(found), first: Some(first), _turn: turn };
     let pieces = stream::try_unfold(state, |mut state| async move {
-        let Some(rows) = state.rows.take() else { return Ok::<_, io::Error>(None) };
+        let Some(Found { rows, stopped }) = state.found.take() else {
+            return Ok::<_, io::Error>(None);
+        };
         let mut piece = state.first.take().unwrap_or_default();
         piece.extend(lines(rows.iter().map(state.sheet.record))?);
         let is_full = i64::try_from(rows.len()).is_ok_and(|len| len >= PAGE);
-        if let Some(last) = rows.last().filter(|_| is_full) {
-            let more = (state.fetch)(Some((state.sheet.keys)(last)), PAGE).await;
-            let more = more.map_err(|err| io::Error::other(err.into()))?;
-            state.rows = Some(more).filter(|more| !more.is_empty());
+        let mut behind = stopped.or_else(|| rows.last().filter(|_| is_full).map(state.sheet.keys));
+        // A part in which nothing was found is not worth sending.
+        while let Some(keys) = behind.take() {
+            let more: Found<R, K> = (state.fetch)(Some(keys), PAGE)
+                .await
+                .map_err(|err| io::Error::other(err.into()))?
+                .into();
+            if more.rows.is_empty() {
+                behind = more.stopped;
+            } else {
+                state.found = Some(more);
+            }
         }
         Ok(Some((Bytes::from(piece), state)))
     });
@@ -101,7 +112,7 @@ struct Writing<R, K, F> {
     sheet: Sheet<R, K>,
     fetch: F,
     /// What was read and not written; none at the end.
-    rows: Option<Vec<R>>,
+    found: Option<Found<R, K>>,
     /// What stands before the first row.
     first: Option<Vec<u8>>,
     _turn: OwnedSemaphorePermit,

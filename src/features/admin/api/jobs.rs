@@ -328,7 +328,7 @@ impl AdminJobsApi {
         };
         let part = list::part::<2>(limit.0, cursor.0.as_deref())?;
         let found = by_hand::list(&self.app, filter, part.after(), part.fetch()).await?;
-        Ok(Json(part.answer(found, None, JobRecord::keys, |job| AdminJob::of(&self.app, job))))
+        Ok(Json(part.answer_found(found, JobRecord::keys, |job| AdminJob::of(&self.app, job))))
     }
 
     /// Export jobs

@@ -97,7 +97,7 @@ impl AdminOrdersApi {
         };
         let part = list::part::<2>(limit.0, cursor.0.as_deref())?;
         let found = browse::browse(&self.app, filter, part.after(), part.fetch()).await?;
-        Ok(Json(part.answer(found, None, Order::keys, AdminOrder::from)))
+        Ok(Json(part.answer_found(found, Order::keys, AdminOrder::from)))
     }
 
     /// Export orders

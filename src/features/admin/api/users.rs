@@ -56,7 +56,7 @@ impl UsersApi {
         let filter = filter(search.0, level.0, state.0, from.0.as_deref(), to.0.as_deref())?;
         let part = list::part::<2>(limit.0, cursor.0.as_deref())?;
         let found = browse::browse(&self.app, filter, part.after(), part.fetch()).await?;
-        Ok(Json(part.answer(found, None, browse::keys, AdminUser::from)))
+        Ok(Json(part.answer_found(found, browse::keys, AdminUser::from)))
     }
 
     /// Export users

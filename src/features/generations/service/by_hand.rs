@@ -16,9 +16,10 @@ use crate::features::generations::model::{
 use crate::features::generations::store::{self, browse};
 use crate::features::points::{self, Reason};
 use crate::features::settings;
+use crate::http::{Found, MOST_LOOKED_AT};
 
 /// A part of the jobs that a filter shows, at most `fetch`, the newest first. `after` are the keys of
-/// the last one that was seen, [`JobRecord::keys`].
+/// the last one that was seen, [`JobRecord::keys`], or those where the last search stopped.
 ///
 /// # Errors
 /// What the database fails with.
@@ -27,19 +28,28 @@ pub async fn list(
     filter: JobFilter,
     after: Option<[i64; 2]>,
     fetch: i64,
-) -> Result<Vec<JobRecord>, DbError> {
+) -> Result<Found<JobRecord>, DbError> {
     app.db
         .read("generations.browse", move |tx| {
-            let seqs = match (filter.search.as_deref(), after) {
-                (Some(name), None) => browse::numbered(tx, name.trim())?,
-                (Some(_), Some(_)) => Vec::new(),
+            let seqs: Found<i64> = match (filter.search.as_deref(), after) {
+                (Some(name), None) => browse::numbered(tx, name.trim())?.into(),
+                (Some(_), Some(_)) => Vec::new().into(),
                 (None, after) => {
                     let top = filter.to.map_or([i64::MAX; 2], |to| [to.0, i64::MIN]);
                     let after = after.map_or(top, |after| after.min(top));
-                    browse::newest(tx, &filter, after, fetch)?
+                    let bottom = filter.from.map_or([i64::MIN; 2], |from| [from.0, i64::MIN]);
+                    // What shows every job of its index need not know how far to look.
+                    let reach = if filter.upstream.is_some() || filter.error.is_some() {
+                        browse::reach(tx, &filter, after, MOST_LOOKED_AT)?
+                    } else {
+                        None
+                    };
+                    Found::down_to(bottom, reach, fetch, |until| {
+                        browse::newest(tx, &filter, (after, until), fetch)
+                    })?
                 }
             };
-            browse::rows(tx, &seqs)
+            Ok(Found { rows: browse::rows(tx, &seqs.rows)?, stopped: seqs.stopped })
         })
         .await
 }

@@ -6,64 +6,99 @@ use crate::features::generations::model::{
     FailureCount, JobFilter, JobId, JobRecord, Picture, Status,
 };
 
-/// Jobs, the newest first, behind the one with these keys.
+/// Jobs, the newest first, behind the one with the keys `after` and no further than that with the keys
+/// `until`.
 pub(in crate::features::generations) fn newest(
     tx: &Tx<'_>,
     filter: &JobFilter,
-    after: [i64; 2],
+    (after, until): ([i64; 2], [i64; 2]),
     fetch: i64,
 ) -> Result<Vec<i64>, DbError> {
-    // Only failed jobs have the code of a failure, and they have an index.
-    let status = match (filter.status, &filter.error) {
-        (None, Some(_)) => Some(Status::Failed),
-        (status, _) => status,
-    };
+    let status = status(filter);
     // One statement for each filter that few jobs pass, so that it has its index.
     let sql = match (filter.user, status) {
         (Some(_), Some(_)) => {
             "SELECT seq FROM generations
               WHERE user_id = ?5 AND status = ?6 AND (created_at, seq) < (?1, ?2)
-                AND created_at >= ?3 AND (?7 IS NULL OR upstream = ?7)
+                AND created_at >= ?3
+                AND (created_at > ?3 OR seq >= ?9) AND (?7 IS NULL OR upstream = ?7)
                 AND (?8 IS NULL OR error_code = ?8)
               ORDER BY created_at DESC, seq DESC LIMIT ?4"
         }
         (Some(_), None) => {
             "SELECT seq FROM generations
               WHERE user_id = ?5 AND (created_at, seq) < (?1, ?2) AND created_at >= ?3
-                AND (?7 IS NULL OR upstream = ?7) AND (?8 IS NULL OR error_code = ?8)
+                AND (created_at > ?3 OR seq >= ?9) AND (?7 IS NULL OR upstream = ?7) AND (?8 IS NULL OR error_code = ?8)
                 AND ?6 IS NULL
               ORDER BY created_at DESC, seq DESC LIMIT ?4"
         }
         (None, Some(_)) => {
             "SELECT seq FROM generations
               WHERE status = ?6 AND (created_at, seq) < (?1, ?2) AND created_at >= ?3
-                AND (?7 IS NULL OR upstream = ?7) AND (?8 IS NULL OR error_code = ?8)
+                AND (created_at > ?3 OR seq >= ?9) AND (?7 IS NULL OR upstream = ?7) AND (?8 IS NULL OR error_code = ?8)
                 AND ?5 IS NULL
               ORDER BY created_at DESC, seq DESC LIMIT ?4"
         }
         (None, None) => {
             "SELECT seq FROM generations
               WHERE (created_at, seq) < (?1, ?2) AND created_at >= ?3
-                AND (?7 IS NULL OR upstream = ?7) AND (?8 IS NULL OR error_code = ?8)
+                AND (created_at > ?3 OR seq >= ?9) AND (?7 IS NULL OR upstream = ?7) AND (?8 IS NULL OR error_code = ?8)
                 AND ?5 IS NULL AND ?6 IS NULL
               ORDER BY created_at DESC, seq DESC LIMIT ?4"
         }
     };
     let [time, seq] = after;
+    let [until_time, until_seq] = until;
     tx.query_all(
         sql,
         params![
             time,
             seq,
-            filter.from.map_or(i64::MIN, |from| from.0),
+            until_time,
             fetch,
             filter.user,
             status.map(Status::as_str),
             filter.upstream,
-            filter.error
+            filter.error,
+            until_seq
         ],
         |row| row.get(0),
     )
+}
+
+/// The keys of the job that stands `most` behind `after` in the index that [`newest`] looks through;
+/// `None` when there are fewer. One user's jobs are few.
+pub(in crate::features::generations) fn reach(
+    tx: &Tx<'_>,
+    filter: &JobFilter,
+    [time, seq]: [i64; 2],
+    most: i64,
+) -> Result<Option<[i64; 2]>, DbError> {
+    let keys = |row: &Row<'_>| Ok([row.get(0)?, row.get(1)?]);
+    match (filter.user, status(filter)) {
+        (Some(_), _) => Ok(None),
+        (None, Some(status)) => tx.query_opt(
+            "SELECT created_at, seq FROM generations
+              WHERE status = ?4 AND (created_at, seq) < (?1, ?2)
+              ORDER BY created_at DESC, seq DESC LIMIT 1 OFFSET ?3",
+            params![time, seq, most, status.as_str()],
+            keys,
+        ),
+        (None, None) => tx.query_opt(
+            "SELECT created_at, seq FROM generations WHERE (created_at, seq) < (?1, ?2)
+              ORDER BY created_at DESC, seq DESC LIMIT 1 OFFSET ?3",
+            params![time, seq, most],
+            keys,
+        ),
+    }
+}
+
+/// Only failed jobs have the code of a failure, and they have an index.
+fn status(filter: &JobFilter) -> Option<Status> {
+    match (filter.status, &filter.error) {
+        (None, Some(_)) => Some(Status::Failed),
+        (status, _) => status,
+    }
 }
 
 /// The jobs of this name: ours, or that of an image API.

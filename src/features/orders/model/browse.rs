@@ -22,6 +22,16 @@ pub struct OrderFilter {
     pub max_amount: Option<i64>,
 }
 
+impl OrderFilter {
+    /// Whether it leaves out orders of the index that it looks through.
+    pub(in crate::features::orders) const fn is_partial(&self) -> bool {
+        self.method.is_some()
+            || self.kind.is_some()
+            || self.min_amount.is_some()
+            || self.max_amount.is_some()
+    }
+}
+
 impl Order {
     /// What a list of all goes on behind.
     pub fn keys(&self) -> [i64; 2] {

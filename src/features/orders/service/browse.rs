@@ -5,9 +5,10 @@ use crate::base::ids::UserId;
 use crate::db::{DbError, Tx};
 use crate::features::orders::model::{Order, OrderFilter, OrderId, PaymentProgress, Spent};
 use crate::features::orders::store::browse;
+use crate::http::{Found, MOST_LOOKED_AT};
 
 /// A part of the orders that a filter shows, at most `fetch`, the newest first. `after` are the keys of
-/// the last one that was seen, [`Order::keys`].
+/// the last one that was seen, [`Order::keys`], or those where the last search stopped.
 ///
 /// # Errors
 /// What the database fails with.
@@ -16,19 +17,28 @@ pub async fn browse(
     filter: OrderFilter,
     after: Option<[i64; 2]>,
     fetch: i64,
-) -> Result<Vec<Order>, DbError> {
+) -> Result<Found<Order>, DbError> {
     app.db
         .read("orders.browse", move |tx| {
-            let ids = match (filter.search.as_deref(), after) {
-                (Some(number), None) => browse::numbered(tx, number.trim())?,
-                (Some(_), Some(_)) => Vec::new(),
+            let ids: Found<i64> = match (filter.search.as_deref(), after) {
+                (Some(number), None) => browse::numbered(tx, number.trim())?.into(),
+                (Some(_), Some(_)) => Vec::new().into(),
                 (None, after) => {
                     let top = filter.to.map_or([i64::MAX; 2], |to| [to.0, i64::MIN]);
                     let after = after.map_or(top, |after| after.min(top));
-                    browse::newest(tx, &filter, after, fetch)?
+                    let bottom = filter.from.map_or([i64::MIN; 2], |from| [from.0, i64::MIN]);
+                    // What shows every order of its index need not know how far to look.
+                    let reach = if filter.is_partial() {
+                        browse::reach(tx, &filter, after, MOST_LOOKED_AT)?
+                    } else {
+                        None
+                    };
+                    Found::down_to(bottom, reach, fetch, |until| {
+                        browse::newest(tx, &filter, (after, until), fetch)
+                    })?
                 }
             };
-            browse::rows(tx, &ids)
+            Ok(Found { rows: browse::rows(tx, &ids.rows)?, stopped: ids.stopped })
         })
         .await
 }

@@ -6,11 +6,12 @@ use crate::features::orders::model::{
     Kind, Method, Order, OrderFilter, OrderId, PaymentProgress, Spent, Status,
 };
 
-/// Orders, the newest first, behind the one with these keys.
+/// Orders, the newest first, behind the one with the keys `after` and no further than that with the keys
+/// `until`.
 pub(in crate::features::orders) fn newest(
     tx: &Tx<'_>,
     filter: &OrderFilter,
-    after: [i64; 2],
+    (after, until): ([i64; 2], [i64; 2]),
     fetch: i64,
 ) -> Result<Vec<i64>, DbError> {
     // One statement for each filter that few orders pass, so that it has its index.
@@ -18,6 +19,7 @@ pub(in crate::features::orders) fn newest(
         (Some(_), _) => {
             "SELECT id FROM orders
               WHERE user_id = ?5 AND (created_at, id) < (?1, ?2) AND created_at >= ?3
+                AND (created_at > ?3 OR id >= ?11)
                 AND (?6 IS NULL OR status = ?6) AND (?7 IS NULL OR method = ?7)
                 AND (?8 IS NULL OR kind = ?8) AND amount >= ?9 AND amount <= ?10
               ORDER BY created_at DESC, id DESC LIMIT ?4"
@@ -25,6 +27,7 @@ pub(in crate::features::orders) fn newest(
         (None, Some(_)) => {
             "SELECT id FROM orders
               WHERE status = ?6 AND (created_at, id) < (?1, ?2) AND created_at >= ?3
+                AND (created_at > ?3 OR id >= ?11)
                 AND (?7 IS NULL OR method = ?7) AND (?8 IS NULL OR kind = ?8)
                 AND amount >= ?9 AND amount <= ?10 AND ?5 IS NULL
               ORDER BY created_at DESC, id DESC LIMIT ?4"
@@ -32,28 +35,57 @@ pub(in crate::features::orders) fn newest(
         (None, None) => {
             "SELECT id FROM orders
               WHERE (created_at, id) < (?1, ?2) AND created_at >= ?3
+                AND (created_at > ?3 OR id >= ?11)
                 AND (?7 IS NULL OR method = ?7) AND (?8 IS NULL OR kind = ?8)
                 AND amount >= ?9 AND amount <= ?10 AND ?5 IS NULL AND ?6 IS NULL
               ORDER BY created_at DESC, id DESC LIMIT ?4"
         }
     };
     let [time, id] = after;
+    let [until_time, until_id] = until;
     tx.query_all(
         sql,
         params![
             time,
             id,
-            filter.from.map_or(i64::MIN, |from| from.0),
+            until_time,
             fetch,
             filter.user,
             filter.status.map(Status::as_str),
             filter.method.map(Method::as_str),
             filter.kind.map(Kind::as_str),
             filter.min_amount.unwrap_or(0),
-            filter.max_amount.unwrap_or(i64::MAX)
+            filter.max_amount.unwrap_or(i64::MAX),
+            until_id
         ],
         |row| row.get(0),
     )
+}
+
+/// The keys of the order that stands `most` behind `after` in the index that [`newest`] looks through;
+/// `None` when there are fewer. One user's orders are few.
+pub(in crate::features::orders) fn reach(
+    tx: &Tx<'_>,
+    filter: &OrderFilter,
+    [time, id]: [i64; 2],
+    most: i64,
+) -> Result<Option<[i64; 2]>, DbError> {
+    let keys = |row: &Row<'_>| Ok([row.get(0)?, row.get(1)?]);
+    match (filter.user, filter.status) {
+        (Some(_), _) => Ok(None),
+        (None, Some(status)) => tx.query_opt(
+            "SELECT created_at, id FROM orders WHERE status = ?4 AND (created_at, id) < (?1, ?2)
+              ORDER BY created_at DESC, id DESC LIMIT 1 OFFSET ?3",
+            params![time, id, most, status.as_str()],
+            keys,
+        ),
+        (None, None) => tx.query_opt(
+            "SELECT created_at, id FROM orders WHERE (created_at, id) < (?1, ?2)
+              ORDER BY created_at DESC, id DESC LIMIT 1 OFFSET ?3",
+            params![time, id, most],
+            keys,
+        ),
+    }
 }
 
 /// The orders of this number: ours, or that of a payment.

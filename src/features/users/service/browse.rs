@@ -6,9 +6,11 @@ use crate::base::time::UnixMillis;
 use crate::db::{DbError, Tx};
 use crate::features::users::model::{Search, UserFilter, UserRecord};
 use crate::features::users::store::browse::{self, Part};
+use crate::http::{Found, MOST_LOOKED_AT};
 
 /// A part of the users that a filter shows, at most `fetch`: the newest first, or in the order of names
-/// when it looks for a name. `after` are the keys of the last one that was seen, [`keys`] of him.
+/// when it looks for a name. `after` are the keys of the last one that was seen, [`keys`] of him, or those
+/// where the last search stopped.
 ///
 /// # Errors
 /// What the database fails with.
@@ -17,24 +19,20 @@ pub async fn browse(
     filter: UserFilter,
     after: Option<[i64; 2]>,
     fetch: i64,
-) -> Result<Vec<UserRecord>, DbError> {
+) -> Result<Found<UserRecord>, DbError> {
     let now = app.clock.now();
     app.db
         .read("users.browse", move |tx| {
-            let ids = match filter.search.as_deref().and_then(Search::of) {
-                None => {
-                    let top = filter.to.map_or([i64::MAX; 2], |to| [to.0, i64::MIN]);
-                    let after = after.map_or(top, |after| after.min(top));
-                    browse::newest(tx, &filter, Part { after, fetch, now })?
-                }
-                Some(Search::Id(id)) if after.is_none() => vec![id.0],
-                Some(Search::Id(_)) => Vec::new(),
+            let ids: Found<i64> = match filter.search.as_deref().and_then(Search::of) {
+                None => newest(tx, &filter, after, fetch, now)?,
+                Some(Search::Id(id)) if after.is_none() => vec![id.0].into(),
+                Some(Search::Id(_)) => Vec::new().into(),
                 Some(Search::NickName(from, to)) => match browse::by_openid(tx, &from)? {
-                    Some(id) if after.is_none() => vec![id],
+                    Some(id) if after.is_none() => vec![id].into(),
                     _ => named(tx, &filter, (&from, &to), after, fetch, now)?,
                 },
             };
-            browse::records(tx, &ids, now)
+            Ok(Found { rows: browse::records(tx, &ids.rows, now)?, stopped: ids.stopped })
         })
         .await
 }
@@ -62,20 +60,50 @@ pub fn records(app: &App, tx: &Tx<'_>, ids: &[UserId]) -> Result<Vec<UserRecord>
     browse::records(tx, &ids, app.clock.now())
 }
 
+/// Users, the newest first, behind the one whose keys `after` are.
+fn newest(
+    tx: &Tx<'_>,
+    filter: &UserFilter,
+    after: Option<[i64; 2]>,
+    fetch: i64,
+    now: UnixMillis,
+) -> Result<Found<i64>, DbError> {
+    let top = filter.to.map_or([i64::MAX; 2], |to| [to.0, i64::MIN]);
+    let after = after.map_or(top, |after| after.min(top));
+    let bottom = filter.from.map_or([i64::MIN; 2], |from| [from.0, i64::MIN]);
+    // What shows every user need not know how far to look.
+    let reach = if filter.level.is_some() || filter.state.is_some() {
+        browse::reach(tx, filter, after, MOST_LOOKED_AT)?
+    } else {
+        None
+    };
+    Found::down_to(bottom, reach, fetch, |until| {
+        browse::newest(tx, filter, Part { after, until, fetch, now })
+    })
+}
+
 /// Users by how their names begin, behind the one whose keys `after` are.
 fn named(
     tx: &Tx<'_>,
     filter: &UserFilter,
-    range: (&str, &str),
+    (from, to): (&str, &str),
     after: Option<[i64; 2]>,
     fetch: i64,
     now: UnixMillis,
-) -> Result<Vec<i64>, DbError> {
+) -> Result<Found<i64>, DbError> {
     let last = match after {
         Some([_, id]) => browse::records(tx, &[id], now)?.pop(),
         None => None,
     };
-    let name = last.as_ref().and_then(|user| user.nick_name.as_deref()).unwrap_or_default();
-    let behind = (name, last.as_ref().map_or(i64::MIN, |user| user.id.0));
-    browse::named(tx, filter, range, behind, Part { after: [0, 0], fetch, now })
+    let name = last.as_ref().and_then(|user| user.nick_name.as_deref());
+    // A name that was changed in the meantime must not lead out of what is looked for.
+    let behind = match (name.filter(|name| *name >= from), &last) {
+        (Some(name), Some(user)) => (name, user.id.0),
+        _ => (from, i64::MIN),
+    };
+    let reach = browse::reach_named(tx, behind, to, MOST_LOOKED_AT)?;
+    let until = reach.as_ref().map_or((to, i64::MIN), |(name, id)| (name.as_str(), *id));
+    let ids = browse::named(tx, filter, (behind, until), fetch, now)?;
+    // Of the keys only the id counts here.
+    Ok(Found::within(ids, fetch, reach.as_ref().map(|(_, id)| [0, *id])))
 }

@@ -9,6 +9,8 @@ use crate::features::users::model::{AccountState, UserFilter, UserRecord, VipLev
 #[derive(Clone, Copy, Debug)]
 pub(in crate::features::users) struct Part {
     pub(in crate::features::users) after: [i64; 2],
+    /// The keys of the last row that is looked at.
+    pub(in crate::features::users) until: [i64; 2],
     pub(in crate::features::users) fetch: i64,
     pub(in crate::features::users) now: UnixMillis,
 }
@@ -24,6 +26,7 @@ pub(in crate::features::users) fn newest(
         (Some(AccountState::Banned), _) => {
             "SELECT id FROM users
               WHERE banned_at IS NOT NULL AND (created_at, id) < (?1, ?2) AND created_at >= ?3
+                AND (created_at > ?3 OR id >= ?8)
                 AND (?5 IS NULL
                      OR CASE WHEN vip_expire_at > ?6 THEN vip_level ELSE 'NORMAL' END = ?5)
                 AND deleted_at IS NULL AND ?7 = 'BANNED'
@@ -32,6 +35,7 @@ pub(in crate::features::users) fn newest(
         (Some(AccountState::Deleted), _) => {
             "SELECT id FROM users
               WHERE deleted_at IS NOT NULL AND (created_at, id) < (?1, ?2) AND created_at >= ?3
+                AND (created_at > ?3 OR id >= ?8)
                 AND (?5 IS NULL
                      OR CASE WHEN vip_expire_at > ?6 THEN vip_level ELSE 'NORMAL' END = ?5)
                 AND ?7 = 'DELETED'
@@ -41,6 +45,7 @@ pub(in crate::features::users) fn newest(
             "SELECT id FROM users
               WHERE vip_level <> 'NORMAL' AND vip_level = ?5 AND vip_expire_at > ?6
                 AND (created_at, id) < (?1, ?2) AND created_at >= ?3
+                AND (created_at > ?3 OR id >= ?8)
                 AND (?7 IS NULL
                      OR CASE WHEN deleted_at IS NOT NULL THEN 'DELETED'
                              WHEN banned_at IS NOT NULL THEN 'BANNED' ELSE 'ACTIVE' END = ?7)
@@ -49,6 +54,7 @@ pub(in crate::features::users) fn newest(
         _ => {
             "SELECT id FROM users
               WHERE (created_at, id) < (?1, ?2) AND created_at >= ?3
+                AND (created_at > ?3 OR id >= ?8)
                 AND (?5 IS NULL
                      OR CASE WHEN vip_expire_at > ?6 THEN vip_level ELSE 'NORMAL' END = ?5)
                 AND (?7 IS NULL
@@ -58,34 +64,76 @@ pub(in crate::features::users) fn newest(
         }
     };
     let [time, id] = part.after;
+    let [until_time, until_id] = part.until;
     tx.query_all(
         sql,
         params![
             time,
             id,
-            filter.from.map_or(i64::MIN, |from| from.0),
+            until_time,
             part.fetch,
             filter.level.map(level_text),
             part.now,
-            filter.state.map(AccountState::as_str)
+            filter.state.map(AccountState::as_str),
+            until_id
         ],
         |row| row.get(0),
     )
 }
 
-/// Users whose nicknames are from the first text on and before the second, in the order of names, behind
-/// the one with this name and id.
+/// The keys of the user who stands `most` behind `after` in the index that [`newest`] looks through;
+/// `None` when there are fewer.
+pub(in crate::features::users) fn reach(
+    tx: &Tx<'_>,
+    filter: &UserFilter,
+    [time, id]: [i64; 2],
+    most: i64,
+) -> Result<Option<[i64; 2]>, DbError> {
+    let keys = |row: &Row<'_>| Ok([row.get(0)?, row.get(1)?]);
+    match (filter.state, filter.level) {
+        (Some(AccountState::Banned), _) => tx.query_opt(
+            "SELECT created_at, id FROM users
+              WHERE banned_at IS NOT NULL AND (created_at, id) < (?1, ?2)
+              ORDER BY created_at DESC, id DESC LIMIT 1 OFFSET ?3",
+            params![time, id, most],
+            keys,
+        ),
+        (Some(AccountState::Deleted), _) => tx.query_opt(
+            "SELECT created_at, id FROM users
+              WHERE deleted_at IS NOT NULL AND (created_at, id) < (?1, ?2)
+              ORDER BY created_at DESC, id DESC LIMIT 1 OFFSET ?3",
+            params![time, id, most],
+            keys,
+        ),
+        (_, Some(level @ (VipLevel::Vip | VipLevel::Svip))) => tx.query_opt(
+            "SELECT created_at, id FROM users
+              WHERE vip_level <> 'NORMAL' AND vip_level = ?4 AND (created_at, id) < (?1, ?2)
+              ORDER BY created_at DESC, id DESC LIMIT 1 OFFSET ?3",
+            params![time, id, most, level_text(level)],
+            keys,
+        ),
+        _ => tx.query_opt(
+            "SELECT created_at, id FROM users WHERE (created_at, id) < (?1, ?2)
+              ORDER BY created_at DESC, id DESC LIMIT 1 OFFSET ?3",
+            params![time, id, most],
+            keys,
+        ),
+    }
+}
+
+/// Users whose nicknames are behind the first name and id and not behind the second, in the order of
+/// names.
 pub(in crate::features::users) fn named(
     tx: &Tx<'_>,
     filter: &UserFilter,
-    (from, to): (&str, &str),
-    after: (&str, i64),
-    part: Part,
+    (after, until): ((&str, i64), (&str, i64)),
+    fetch: i64,
+    now: UnixMillis,
 ) -> Result<Vec<i64>, DbError> {
     tx.query_all(
         "SELECT id FROM users
-          WHERE nick_name IS NOT NULL AND nick_name >= ?8 AND nick_name < ?9
-            AND (nick_name, id) > (?1, ?2) AND created_at >= ?3 AND created_at < ?10
+          WHERE nick_name IS NOT NULL AND (nick_name, id) > (?1, ?2) AND nick_name <= ?8
+            AND (nick_name < ?8 OR id <= ?9) AND created_at >= ?3 AND created_at < ?10
             AND (?5 IS NULL
                  OR CASE WHEN vip_expire_at > ?6 THEN vip_level ELSE 'NORMAL' END = ?5)
             AND (?7 IS NULL
@@ -96,15 +144,32 @@ pub(in crate::features::users) fn named(
             after.0,
             after.1,
             filter.from.map_or(i64::MIN, |from| from.0),
-            part.fetch,
+            fetch,
             filter.level.map(level_text),
-            part.now,
+            now,
             filter.state.map(AccountState::as_str),
-            from,
-            to,
+            until.0,
+            until.1,
             filter.to.map_or(i64::MAX, |to| to.0)
         ],
         |row| row.get(0),
+    )
+}
+
+/// Name and id of the user who stands `most` behind `after` in the order of names, before the name
+/// `until`; `None` when there are fewer.
+pub(in crate::features::users) fn reach_named(
+    tx: &Tx<'_>,
+    after: (&str, i64),
+    until: &str,
+    most: i64,
+) -> Result<Option<(String, i64)>, DbError> {
+    tx.query_opt(
+        "SELECT nick_name, id FROM users
+          WHERE nick_name IS NOT NULL AND (nick_name, id) > (?1, ?2) AND nick_name < ?3
+          ORDER BY nick_name, id LIMIT 1 OFFSET ?4",
+        params![after.0, after.1, until, most],
+        |row| Ok((row.get(0)?, row.get(1)?)),
     )
 }
 
