@@ -119,16 +119,19 @@ pub async fn run_now(app: &Arc<App>, cause: Cause, wish: Wish) -> Result<Made, B
 
 async fn make_in(
     app: &Arc<App>,
-    turn: Result<Turn, BackupError>,
+    turn: Result<Arc<Turn>, BackupError>,
     cause: Cause,
     wish: Wish,
 ) -> Result<Made, BackupError> {
     let (started_at, since) = (app.clock.now(), Stopwatch::start());
-    let made = match turn {
+    // The turn ends when the run is stored: whoever sees that nothing is under way finds how it ended.
+    let (made, _turn) = match turn {
         Ok(turn) => {
-            off_thread(app, turn, move |place, clock| in_runtime(make(place, clock, wish))).await
+            let work =
+                move |place: &BackupPlace, clock: &Clock| in_runtime(make(place, clock, wish));
+            (off_thread(app, Arc::clone(&turn), work).await, Some(turn))
         }
-        Err(err) => Err(err),
+        Err(err) => (Err(err), None),
     };
     let run = run_of(cause, started_at, app.clock.now(), &since, &made);
     settle(app, run).await;
@@ -178,13 +181,13 @@ pub async fn drill_now(app: &Arc<App>, cause: Cause) -> Result<Restored, BackupE
 
 async fn try_in(
     app: &Arc<App>,
-    turn: Result<Turn, BackupError>,
+    turn: Result<Arc<Turn>, BackupError>,
     cause: Cause,
 ) -> Result<Restored, BackupError> {
     let (started_at, since) = (app.clock.now(), Stopwatch::start());
-    let tried = match turn {
-        Ok(turn) => off_thread(app, turn, restore_for_a_try).await,
-        Err(err) => Err(err),
+    let (tried, _turn) = match turn {
+        Ok(turn) => (off_thread(app, Arc::clone(&turn), restore_for_a_try).await, Some(turn)),
+        Err(err) => (Err(err), None),
     };
     let run = Run {
         kind: RunKind::Drill,
@@ -245,8 +248,9 @@ async fn settle(app: &App, run: Run) {
     }
 }
 
-/// Takes the one place for a run in this process; it is given back when the turn is dropped.
-fn begin(app: &App, kind: RunKind) -> Result<Turn, BackupError> {
+/// Takes the one place for a run in this process; it is given back when nobody has the
+/// turn any more.
+fn begin(app: &App, kind: RunKind) -> Result<Arc<Turn>, BackupError> {
     let state = app.states.get::<State>();
     {
         let mut running = state.running.lock();
@@ -255,7 +259,7 @@ fn begin(app: &App, kind: RunKind) -> Result<Turn, BackupError> {
         }
         *running = Some(UnderWay { kind, since: app.clock.now() });
     }
-    Ok(Turn(state))
+    Ok(Arc::new(Turn(state)))
 }
 
 /// What is under way in this process.
@@ -275,11 +279,11 @@ impl Drop for Turn {
 /// Runs `work` on a thread of its own at the lowest priority.
 async fn off_thread<T: Send + 'static>(
     app: &Arc<App>,
-    turn: Turn,
+    turn: Arc<Turn>,
     work: impl FnOnce(&BackupPlace, &Clock) -> Result<T, BackupError> + Send + 'static,
 ) -> Result<T, BackupError> {
     let (place, clock) = (Arc::clone(&app.backups), app.clock.clone());
-    // The thread says itself that it has ended: whoever waits for it may go away.
+    // The thread has the turn too: whoever waits for it may go away.
     low_priority::run("backup", move || {
         let _turn = turn;
         work(&place, &clock)

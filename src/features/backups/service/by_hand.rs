@@ -59,7 +59,7 @@ pub async fn start(app: &Arc<App>, by: Actor, kind: RunKind) -> Result<(), Backu
 }
 
 /// Its outcome is stored and logged where it ends.
-async fn run(app: &Arc<App>, turn: Turn, kind: RunKind) {
+async fn run(app: &Arc<App>, turn: Arc<Turn>, kind: RunKind) {
     match kind {
         RunKind::Backup => {
             let wish = Wish { media: app.backups.with_media, upload: app.backups.bucket.is_some() };
