@@ -147,6 +147,14 @@ async fn a_template_is_made_changed_by_its_version_ordered_moved_and_removed() {
     let broken = json!({ "prompts": [{ "id": "x" }] });
     assert_eq!(post(&admin, "/template-file?mode=merge", &broken).await.status, 400);
 
+    // Whatever it is called, it can be reached.
+    for id in ["order", "export", "import", "template-order"] {
+        let made = put(&admin, &format!("/templates/{id}"), &body("x", Value::Null)).await.ok();
+        assert!(ids(&made, "templateId").iter().any(|known| known == id), "{made}");
+        let left = admin.delete(&format!("{API}/templates/{id}")).await.ok();
+        assert!(ids(&left, "templateId").iter().all(|known| known != id), "{left}");
+    }
+
     let param = json!({
         "title": "方", "mode": "final", "resolution": "2K", "aspectRatio": "1:1",
         "sampleCount": 2, "sort": 0,
@@ -155,7 +163,7 @@ async fn a_template_is_made_changed_by_its_version_ordered_moved_and_removed() {
     assert_eq!(ids(&params, "templateId")[0], "square");
     admin.delete(&format!("{API}/param-templates/square")).await.ok();
     let logged = "SELECT COUNT(*) FROM audit_log WHERE actor LIKE 'admin:content-%'";
-    assert_eq!(t.count(logged), 7);
+    assert_eq!(t.count(logged), 7 + 4 * 2);
 }
 
 #[tokio::test]
@@ -168,6 +176,8 @@ async fn a_category_is_made_renamed_ordered_and_removed_when_it_is_empty() {
     assert_eq!(ids(&made, "categoryId").last().unwrap(), "pets");
     put(&admin, "/categories/pets", &body("宠物", Value::Null)).await.fails(409, "INVALID_STATE");
     put(&admin, "/categories/all", &body("x", Value::Null)).await.blames("categoryId");
+    put(&admin, "/categories/order", &body("顺序", Value::Null)).await.ok();
+    admin.delete(&format!("{API}/categories/order")).await.ok();
     let version = made["items"].as_array().unwrap().last().unwrap()["version"].clone();
     put(&admin, "/categories/pets", &body("萌宠", version.clone())).await.ok();
     put(&admin, "/categories/pets", &body("猫", version)).await.fails(409, "INVALID_STATE");

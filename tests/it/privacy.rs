@@ -1,5 +1,7 @@
 //! What is held of a user and what becomes of it: the export, the end of an account, bans.
 
+mod payers;
+
 use std::time::Duration;
 
 use dream_bff::base::ids::UserId;

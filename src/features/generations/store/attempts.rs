@@ -92,3 +92,55 @@ pub(in crate::features::generations) fn remove(tx: &Tx<'_>, job: &JobId) -> Resu
     tx.execute("DELETE FROM generation_attempts WHERE job_id = ?1", params![job.as_str()])?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::clock::Clock;
+    use crate::db::{Db, DbSettings};
+
+    #[tokio::test]
+    async fn the_last_attempts_are_kept_and_of_a_job_that_is_gone_none() {
+        let dir = tempfile::tempdir().unwrap();
+        let settings = DbSettings::new(dir.path().join("dream.db"), dir.path().join("backups"));
+        let db = Db::open(settings, &Clock::system()).unwrap();
+        let kept = db.write("test", |tx| {
+            tx.execute("INSERT INTO users (id, created_at, updated_at) VALUES (1, 1, 1)", [])?;
+            tx.execute(
+                "INSERT INTO generations
+                   (job_id, user_id, prompt, mode, resolution, aspect_ratio, sample_count,
+                    quota_day, quota_used, points_charged, deadline_at, created_at, updated_at)
+                 VALUES (?1, 1, 'a fox in the snow', 'draft', '1K', '1:1', 1, '2026-01-29', 0, 0,
+                         1, 1, 1)",
+                params!["0".repeat(32)],
+            )?;
+            let there = JobId::from_stored("0".repeat(32));
+            let gone = JobId::from_stored("1".repeat(32));
+            for number in 1..=25 {
+                let attempt = Attempt {
+                    number,
+                    upstream: "main".to_owned(),
+                    phase: Phase::Submit,
+                    started_at: UnixMillis(number),
+                    took_ms: 1,
+                    error_code: Some("PROVIDER_ERROR".to_owned()),
+                    http_status: Some(502),
+                    upstream_job_id: None,
+                    upstream_request_id: None,
+                    message: Some("said: a fox in the sn".to_owned()),
+                };
+                note(tx, &there, &attempt)?;
+                note(tx, &gone, &attempt)?;
+                // Told again, the last word counts.
+                note(tx, &there, &Attempt { took_ms: 2, ..attempt })?;
+            }
+            assert_eq!(of(tx, &gone)?, []);
+            of(tx, &there)
+        });
+        let kept: Vec<Attempt> = kept.await.unwrap();
+        let numbers: Vec<_> = kept.iter().map(|attempt| attempt.number).collect();
+        assert_eq!(numbers, (6..=25).collect::<Vec<_>>());
+        assert!(kept.iter().all(|attempt| attempt.took_ms == 2));
+        assert_eq!(kept[0].message.as_deref(), Some("said: …"), "a quotation that was cut too");
+    }
+}
