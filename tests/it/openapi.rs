@@ -162,7 +162,8 @@ const NO_NAMES: &[(&str, &str)] = &[
 #[track_caller]
 pub(crate) fn hides_nothing(operations: &[Operation]) {
     let hides = |fixed: &str, named: &str| {
-        let (fixed, named): (Vec<_>, Vec<_>) = (fixed.split('/').collect(), named.split('/').collect());
+        let (fixed, named): (Vec<_>, Vec<_>) =
+            (fixed.split('/').collect(), named.split('/').collect());
         let is_name = |part: &str| part.starts_with('{');
         fixed.len() == named.len()
             && fixed.iter().zip(&named).all(|(a, b)| a == b || is_name(b))

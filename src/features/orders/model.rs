@@ -30,7 +30,8 @@ pub(super) const AMOUNT_MAX: i64 = 1_000_000;
 /// WeChat gives a payment back within so many seconds of it: a year.
 pub const REFUNDABLE_S: i64 = 365 * 24 * 3600;
 
-/// A little longer than virtual payment is asked about an order after its end, in seconds.
+/// A little longer than virtual payment is asked about an order after its end, in seconds, and than it
+/// goes on telling of it.
 pub(super) const PAYER_ASKED_S: i64 = 25 * 3600;
 
 /// The number that both payment channels know an order by: 32 lower hexadecimal digits. The first

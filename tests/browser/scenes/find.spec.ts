@@ -3,6 +3,9 @@ import type { Page } from '@playwright/test';
 import { Player } from '../support/player';
 import { expect, test } from '../support/scene';
 
+/** Hits, or what happened. */
+const entries = (page: Page) => page.getByRole('main').getByRole('listitem');
+
 /** Searches from wherever the page is, by the key. */
 async function find(page: Page, text: string): Promise<void> {
   const field = page.getByRole('textbox', { name: '查找任何东西' });
@@ -26,18 +29,18 @@ test('an order is found by its number, its request and WeChat’s transaction, a
     [order.transactionId, '微信支付单号'],
   ] as const) {
     await find(owner, text);
-    const hit = owner.getByRole('listitem').filter({ hasText: `匹配：${by}` });
+    const hit = entries(owner).filter({ hasText: `匹配：${by}` });
     await expect(hit).toContainText(orderId);
     await hit.getByRole('link', { name: '时间线' }).click();
     await expect(owner.getByRole('heading', { level: 1, name: `订单 ${orderId} 的时间线` })).toBeVisible();
     for (const kind of ['下单', '付款', '支付通知', '积分']) {
-      await expect(owner.getByRole('listitem').filter({ hasText: kind }).first()).toBeVisible();
+      await expect(entries(owner).filter({ hasText: kind }).first()).toBeVisible();
     }
   }
 
   // What WeChat said is there to be read, without whom it names.
-  await owner.getByRole('listitem').filter({ hasText: '支付通知' }).first().locator('summary').click();
-  const told = owner.getByRole('listitem').filter({ hasText: '支付通知' }).first().locator('pre');
+  await entries(owner).filter({ hasText: '支付通知' }).first().locator('summary').click();
+  const told = entries(owner).filter({ hasText: '支付通知' }).first().locator('pre');
   await expect(told).toContainText(orderId);
   await expect(told).not.toContainText('ann-of-the-search');
 });
@@ -46,11 +49,11 @@ test('a job is found by its number, with each attempt at an image API', async ({
   const ben = await Player.logIn(sandbox.base, 'ben-of-the-search');
   const jobId = await ben.make('一只狐狸');
   await find(owner, jobId);
-  const hit = owner.getByRole('listitem').filter({ hasText: '匹配：任务号' });
+  const hit = entries(owner).filter({ hasText: '匹配：任务号' });
   await hit.getByRole('link', { name: '时间线' }).click();
   await expect(owner.getByRole('heading', { level: 1, name: `任务 ${jobId} 的时间线` })).toBeVisible();
   for (const kind of ['提交任务', '第 1 次尝试', '任务结束']) {
-    await expect(owner.getByRole('listitem').filter({ hasText: kind }).first()).toBeVisible();
+    await expect(entries(owner).filter({ hasText: kind }).first()).toBeVisible();
   }
   await owner.goto(`${sandbox.base}/admin/#/jobs/${jobId}`);
   const attempts = owner.getByRole('table', { name: '每次尝试' });

@@ -35,7 +35,10 @@ async fn each_attempt_tells_how_far_it_came_and_what_went_wrong() {
     assert!(all[1]["message"].as_str().unwrap().contains("404"), "{}", all[1]);
     assert_eq!(all[2]["message"], Value::Null, "it worked");
     let theirs = t.admin("viewer").get(&format!("/admin/api/jobs/{id}")).await.ok();
-    assert_eq!(part("upstreamJobId")[1..], [theirs["upstreamJobId"].clone(), theirs["upstreamJobId"].clone()]);
+    assert_eq!(
+        part("upstreamJobId")[1..],
+        [theirs["upstreamJobId"].clone(), theirs["upstreamJobId"].clone()]
+    );
     assert_eq!((&theirs["attempts"], &part("upstreamJobId")[0]), (&json!(3), &Value::Null));
     assert!(part("upstream").iter().all(|name| *name == theirs["upstream"]));
 

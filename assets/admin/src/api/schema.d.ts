@@ -1962,66 +1962,6 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/templates/order": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Put the templates into an order
-         * @description Errors: `TEMPLATE_NOT_FOUND`; `INVALID_REQUEST`.
-         */
-        post: operations["orderTemplates"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/templates/export": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Export the templates
-         * @description Prompts and ways to make a picture, as importing takes them.
-         */
-        get: operations["exportTemplates"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/templates/import": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Import templates
-         * @description In the order of the file; all or nothing. Errors: `INVALID_REQUEST` naming place and field.
-         */
-        post: operations["importTemplates"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
     "/param-templates": {
         parameters: {
             query?: never;
@@ -2108,7 +2048,51 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/categories/order": {
+    "/template-order": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Put the templates into an order
+         * @description Errors: `TEMPLATE_NOT_FOUND`; `INVALID_REQUEST`.
+         */
+        post: operations["orderTemplates"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/template-file": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export the templates
+         * @description Prompts and ways to make a picture, as importing takes them.
+         */
+        get: operations["exportTemplates"];
+        put?: never;
+        /**
+         * Import templates
+         * @description In the order of the file; all or nothing. Errors: `INVALID_REQUEST` naming place and field.
+         */
+        post: operations["importTemplates"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/category-order": {
         parameters: {
             query?: never;
             header?: never;
@@ -2247,6 +2231,7 @@ export interface components {
             completedAt?: string;
             /** @description Only of one that is looked at alone. */
             images: components["schemas"]["AdminJobImage"][];
+            endedAttempts: components["schemas"]["AdminJobAttempt"][];
         };
         /**
          * AdminJobImage
@@ -4391,7 +4376,7 @@ export interface components {
          * @description What an entry of a timeline is.
          * @enum {string}
          */
-        TimelineKind: "login" | "order" | "payment" | "notification" | "refund" | "ledger" | "membership" | "job" | "jobStarted" | "jobEnded" | "image" | "audit";
+        TimelineKind: "login" | "order" | "payment" | "notification" | "refund" | "ledger" | "membership" | "job" | "jobStarted" | "jobEnded" | "image" | "audit" | "attempt";
         /**
          * TotpSetupResponse
          * @description What an authenticator takes. It is shown here only.
@@ -4569,6 +4554,20 @@ export interface components {
              * @description Rows whose `balanceAfter` is not the sum so far.
              */
             brokenRows: number;
+        };
+        AdminJobAttempt: {
+            /** Format: int64 */
+            number: number;
+            upstream: string;
+            /** @enum {string} */
+            phase: "submit" | "poll" | "fetch";
+            startedAt: string;
+            tookMs: number;
+            errorCode: string | null;
+            httpStatus: number | null;
+            upstreamJobId: string | null;
+            upstreamRequestId: string | null;
+            message: string | null;
         };
     };
     responses: never;
@@ -8805,127 +8804,6 @@ export interface operations {
             };
         };
     };
-    orderTemplates: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json; charset=utf-8": components["schemas"]["OrderRequest"];
-            };
-        };
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json; charset=utf-8": components["schemas"]["AdminTemplates"];
-                };
-            };
-            /** @description The request cannot be fulfilled as it is; `error` says why. */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json; charset=utf-8": components["schemas"]["ErrorBody"];
-                };
-            };
-            /** @description The fault is here or behind us; `error` says whether to retry. */
-            "5XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json; charset=utf-8": components["schemas"]["ErrorBody"];
-                };
-            };
-        };
-    };
-    exportTemplates: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json; charset=utf-8": unknown;
-                };
-            };
-            /** @description The request cannot be fulfilled as it is; `error` says why. */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json; charset=utf-8": components["schemas"]["ErrorBody"];
-                };
-            };
-            /** @description The fault is here or behind us; `error` says whether to retry. */
-            "5XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json; charset=utf-8": components["schemas"]["ErrorBody"];
-                };
-            };
-        };
-    };
-    importTemplates: {
-        parameters: {
-            query: {
-                mode: components["schemas"]["ImportHow"];
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json; charset=utf-8": unknown;
-            };
-        };
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json; charset=utf-8": components["schemas"]["AdminTemplates"];
-                };
-            };
-            /** @description The request cannot be fulfilled as it is; `error` says why. */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json; charset=utf-8": components["schemas"]["ErrorBody"];
-                };
-            };
-            /** @description The fault is here or behind us; `error` says whether to retry. */
-            "5XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json; charset=utf-8": components["schemas"]["ErrorBody"];
-                };
-            };
-        };
-    };
     listAdminParams: {
         parameters: {
             query?: never;
@@ -9142,6 +9020,127 @@ export interface operations {
                 };
                 content: {
                     "application/json; charset=utf-8": components["schemas"]["AdminCategories"];
+                };
+            };
+            /** @description The request cannot be fulfilled as it is; `error` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The fault is here or behind us; `error` says whether to retry. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    orderTemplates: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json; charset=utf-8": components["schemas"]["OrderRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["AdminTemplates"];
+                };
+            };
+            /** @description The request cannot be fulfilled as it is; `error` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The fault is here or behind us; `error` says whether to retry. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    exportTemplates: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": unknown;
+                };
+            };
+            /** @description The request cannot be fulfilled as it is; `error` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The fault is here or behind us; `error` says whether to retry. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    importTemplates: {
+        parameters: {
+            query: {
+                mode: components["schemas"]["ImportHow"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json; charset=utf-8": unknown;
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["AdminTemplates"];
                 };
             };
             /** @description The request cannot be fulfilled as it is; `error` says why. */

@@ -57,26 +57,32 @@ pub(super) struct Sheet<R, K> {
     pub(super) record: fn(&R) -> Vec<String>,
 }
 
-/// Streams a list. `fetch` reads so many rows behind these keys; the first page is read before anything
-/// is answered.
+/// Streams a list. `read` is given what is `wanted` and reads so many rows of it behind these keys; the
+/// first page is read before anything is answered.
 ///
 /// # Errors
-/// `SERVICE_OVERLOAD` when enough are made already; what `fetch` fails with at once.
-pub(super) async fn export<R, K, F, Fut, E>(
-    app: &App,
+/// `SERVICE_OVERLOAD` when enough are made already; what `read` fails with at once.
+pub(super) async fn export<W, R, K, F, Fut, E>(
+    app: &Arc<App>,
     sheet: Sheet<R, K>,
-    fetch: F,
+    wanted: W,
+    read: F,
 ) -> Result<Csv, ApiError>
 where
+    W: Clone + Send + Sync + 'static,
     R: Send + Sync + 'static,
     K: Send + 'static,
-    F: Fn(Option<K>, i64) -> Fut + Send + Sync + 'static,
+    F: Fn(Arc<App>, W, Option<K>, i64) -> Fut + Send + Sync + 'static,
     Fut: Future<Output = Result<Vec<R>, E>> + Send,
     E: Into<ApiError> + Send,
 {
     let turns = Arc::clone(&app.states.get::<Turns>().0);
     let turn = turns.try_acquire_owned().map_err(|_| ErrorCode::ServiceOverload)?;
-    let rows = fetch(None, PAGE).await.map_err(Into::into)?;
+    let fetch = {
+        let app = Arc::clone(app);
+        move |after| read(Arc::clone(&app), wanted.clone(), after, PAGE)
+    };
+    let rows = fetch(None).await.map_err(Into::into)?;
     let name = sheet.name;
     let mut first = BYTE_ORDER_MARK.as_bytes().to_vec();
     let columns = sheet.columns.iter().map(|&column| column.to_owned()).collect();
@@ -88,7 +94,7 @@ where
         piece.extend(lines(rows.iter().map(state.sheet.record))?);
         let is_full = i64::try_from(rows.len()).is_ok_and(|len| len >= PAGE);
         if let Some(last) = rows.last().filter(|_| is_full) {
-            let more = (state.fetch)(Some((state.sheet.keys)(last)), PAGE).await;
+            let more = (state.fetch)(Some((state.sheet.keys)(last))).await;
             let more = more.map_err(|err| io::Error::other(err.into()))?;
             state.rows = Some(more).filter(|more| !more.is_empty());
         }

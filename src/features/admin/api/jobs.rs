@@ -119,10 +119,8 @@ impl AdminJobsApi {
             from: list::time("from", from.0.as_deref())?,
             to: list::time("to", to.0.as_deref())?,
         };
-        let app = Arc::clone(&self.app);
-        csv::export(&self.app, sheet(), move |after, fetch| {
-            let (app, filter) = (Arc::clone(&app), filter.clone());
-            async move { by_hand::list(&app, filter, after, fetch).await }
+        csv::export(&self.app, sheet(), filter, |app, filter, after, fetch| async move {
+            by_hand::list(&app, filter, after, fetch).await
         })
         .await
     }
@@ -150,8 +148,7 @@ impl AdminJobsApi {
     /// With its pictures and attempts. Errors: `JOB_NOT_FOUND`.
     #[oai(path = "/jobs/:id", method = "get", operation_id = "getAdminJob")]
     async fn get(&self, _admin: Viewer, id: Path<String>) -> Result<Json<AdminJob>, ApiError> {
-        let job = by_hand::record(&self.app, &job_id(&id.0)?)?;
-        Ok(Json(AdminJob::of(&self.app, job)))
+        self.job(&job_id(&id.0)?)
     }
 
     /// Cancel a job
@@ -166,7 +163,7 @@ impl AdminJobsApi {
     ) -> Result<Json<AdminJob>, ApiError> {
         let (id, reason) = (job_id(&id.0)?, body.0.reason()?);
         by_hand::cancel(&self.app, &id, admin.actor(), reason).await?;
-        Ok(Json(AdminJob::of(&self.app, by_hand::record(&self.app, &id)?)))
+        self.job(&id)
     }
 
     /// Give back what a job cost
@@ -182,7 +179,7 @@ impl AdminJobsApi {
     ) -> Result<Json<AdminJob>, ApiError> {
         let (id, reason) = (job_id(&id.0)?, body.0.reason()?);
         by_hand::refund(&self.app, &id, admin.actor(), reason).await?;
-        Ok(Json(AdminJob::of(&self.app, by_hand::record(&self.app, &id)?)))
+        self.job(&id)
     }
 
     /// Make a failed job anew
@@ -200,6 +197,12 @@ impl AdminJobsApi {
         let (id, reason) = (job_id(&id.0)?, body.0.reason()?);
         let new = by_hand::retry(&self.app, &id, admin.actor(), reason).await?;
         Ok(Json(RetriedJob { job_id: new.to_string() }))
+    }
+}
+
+impl AdminJobsApi {
+    fn job(&self, id: &JobId) -> Result<Json<AdminJob>, ApiError> {
+        Ok(Json(AdminJob::of(&self.app, by_hand::record(&self.app, id)?)))
     }
 }
 

@@ -17,8 +17,8 @@ pub fn forget_payer(tx: &Tx<'_>, user: UserId, now: UnixMillis) -> Result<bool, 
     payers::is_waiting(tx, user)
 }
 
-/// Forgets who paid where the money cannot go back any more: a year after the payment, when all of it has
-/// gone back, or a day after the end of an order that was not paid. Gives whom, `most` at a time.
+/// Forgets who paid where the money cannot go back any more: a year after the payment, a day after all of
+/// it has gone back, or after the end of an order that was not paid. Gives whom, `most` at a time.
 ///
 /// # Errors
 /// What the database fails with.

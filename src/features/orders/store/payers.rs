@@ -70,17 +70,18 @@ pub(in crate::features::orders) fn keep(
     Ok(())
 }
 
-/// All of an order has gone back: nothing more is to be done by who paid, if he is gone.
+/// All of an order has gone back: nothing more is to be done by who paid, if he is gone. He is known for
+/// a while longer, so that what WeChat still tells of it is struck with him.
 pub(in crate::features::orders) fn done(
     tx: &Tx<'_>,
     order: &OrderId,
     now: UnixMillis,
 ) -> Result<(), DbError> {
     tx.execute(
-        "UPDATE order_payments SET payer_until = ?2
-          WHERE order_id = ?1 AND payer_until > ?2
+        "UPDATE order_payments SET payer_until = MIN(payer_until, ?2)
+          WHERE order_id = ?1 AND payer_until IS NOT NULL
             AND (SELECT status FROM orders WHERE orders.order_id = ?1) = 'REFUNDED'",
-        params![order.as_str(), now],
+        params![order.as_str(), now.plus_seconds(PAYER_ASKED_S)],
     )?;
     Ok(())
 }
