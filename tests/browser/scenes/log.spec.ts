@@ -35,12 +35,12 @@ test('the log is followed, filtered, and taken up again when the server comes ba
     await expect(log.getByText('scene-kept-2')).toBeVisible();
 
     // Not followed, it stands still.
-    await page.getByRole('switch', { name: '跟随最新' }).click({ force: true });
+    await page.locator('label', { hasText: '跟随最新' }).locator('.el-switch__core').click();
     await expect(live).toHaveCount(0);
     await request('scene-kept-3');
     await request('scene-kept-4');
     await expect(log.getByText('scene-kept-3')).toHaveCount(0);
-    await page.getByRole('switch', { name: '跟随最新' }).click({ force: true });
+    await page.locator('label', { hasText: '跟随最新' }).locator('.el-switch__core').click();
     await expect(log.getByText('scene-kept-4')).toBeVisible();
     expect(wrong).toEqual([]);
   } finally {

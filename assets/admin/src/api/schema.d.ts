@@ -1440,7 +1440,7 @@ export interface paths {
         };
         /**
          * See a job
-         * @description With its pictures. Errors: `JOB_NOT_FOUND`.
+         * @description With its pictures and attempts. Errors: `JOB_NOT_FOUND`.
          */
         get: operations["getAdminJob"];
         put?: never;
@@ -1962,6 +1962,50 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/template-order": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Put the templates into an order
+         * @description Errors: `TEMPLATE_NOT_FOUND`; `INVALID_REQUEST`.
+         */
+        post: operations["orderTemplates"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/template-file": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export the templates
+         * @description Prompts and ways to make a picture, as importing takes them.
+         */
+        get: operations["exportTemplates"];
+        put?: never;
+        /**
+         * Import templates
+         * @description In the order of the file; all or nothing. Errors: `INVALID_REQUEST` naming place and field.
+         */
+        post: operations["importTemplates"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/param-templates": {
         parameters: {
             query?: never;
@@ -2043,50 +2087,6 @@ export interface paths {
          * @description One that no picture is in. Errors: `NOT_FOUND`; `INVALID_STATE`.
          */
         delete: operations["deleteCategory"];
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/template-order": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
-        put?: never;
-        /**
-         * Put the templates into an order
-         * @description Errors: `TEMPLATE_NOT_FOUND`; `INVALID_REQUEST`.
-         */
-        post: operations["orderTemplates"];
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/template-file": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        /**
-         * Export the templates
-         * @description Prompts and ways to make a picture, as importing takes them.
-         */
-        get: operations["exportTemplates"];
-        put?: never;
-        /**
-         * Import templates
-         * @description In the order of the file; all or nothing. Errors: `INVALID_REQUEST` naming place and field.
-         */
-        post: operations["importTemplates"];
-        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -2231,7 +2231,36 @@ export interface components {
             completedAt?: string;
             /** @description Only of one that is looked at alone. */
             images: components["schemas"]["AdminJobImage"][];
+            /** @description How its last attempts ended, in their order, twenty at most; only of one that is looked at alone. */
             endedAttempts: components["schemas"]["AdminJobAttempt"][];
+        };
+        /**
+         * AdminJobAttempt
+         * @description How an attempt at an image API ended.
+         */
+        AdminJobAttempt: {
+            /**
+             * Format: int64
+             * @description Counted from 1.
+             */
+            number: number;
+            upstream: string;
+            phase: components["schemas"]["AttemptPhase"];
+            startedAt: string;
+            /** Format: int64 */
+            tookMs: number;
+            /** @description As jobs fail with; null: it worked. */
+            errorCode?: string;
+            /**
+             * Format: uint16
+             * @description Of the last answer that said no, if one came.
+             */
+            httpStatus?: number;
+            upstreamJobId?: string;
+            /** @description What the image API calls the call that it refused. */
+            upstreamRequestId?: string;
+            /** @description What went wrong, in words. What was said of the request itself is the job's `errorMessage`. */
+            message?: string;
         };
         /**
          * AdminJobImage
@@ -2671,6 +2700,11 @@ export interface components {
          * @enum {string}
          */
         AskedOutcome: "PAID" | "UNPAID" | "MISMATCH" | "UNKNOWN" | "NOTHING";
+        /**
+         * @description How far an attempt came.
+         * @enum {string}
+         */
+        AttemptPhase: "submit" | "poll" | "fetch";
         /**
          * AuditItem
          * @description A change that was made.
@@ -4554,20 +4588,6 @@ export interface components {
              * @description Rows whose `balanceAfter` is not the sum so far.
              */
             brokenRows: number;
-        };
-        AdminJobAttempt: {
-            /** Format: int64 */
-            number: number;
-            upstream: string;
-            /** @enum {string} */
-            phase: "submit" | "poll" | "fetch";
-            startedAt: string;
-            tookMs: number;
-            errorCode: string | null;
-            httpStatus: number | null;
-            upstreamJobId: string | null;
-            upstreamRequestId: string | null;
-            message: string | null;
         };
     };
     responses: never;
@@ -8804,6 +8824,127 @@ export interface operations {
             };
         };
     };
+    orderTemplates: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json; charset=utf-8": components["schemas"]["OrderRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["AdminTemplates"];
+                };
+            };
+            /** @description The request cannot be fulfilled as it is; `error` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The fault is here or behind us; `error` says whether to retry. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    exportTemplates: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": unknown;
+                };
+            };
+            /** @description The request cannot be fulfilled as it is; `error` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The fault is here or behind us; `error` says whether to retry. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    importTemplates: {
+        parameters: {
+            query: {
+                mode: components["schemas"]["ImportHow"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json; charset=utf-8": unknown;
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["AdminTemplates"];
+                };
+            };
+            /** @description The request cannot be fulfilled as it is; `error` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The fault is here or behind us; `error` says whether to retry. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
     listAdminParams: {
         parameters: {
             query?: never;
@@ -9020,127 +9161,6 @@ export interface operations {
                 };
                 content: {
                     "application/json; charset=utf-8": components["schemas"]["AdminCategories"];
-                };
-            };
-            /** @description The request cannot be fulfilled as it is; `error` says why. */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json; charset=utf-8": components["schemas"]["ErrorBody"];
-                };
-            };
-            /** @description The fault is here or behind us; `error` says whether to retry. */
-            "5XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json; charset=utf-8": components["schemas"]["ErrorBody"];
-                };
-            };
-        };
-    };
-    orderTemplates: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json; charset=utf-8": components["schemas"]["OrderRequest"];
-            };
-        };
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json; charset=utf-8": components["schemas"]["AdminTemplates"];
-                };
-            };
-            /** @description The request cannot be fulfilled as it is; `error` says why. */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json; charset=utf-8": components["schemas"]["ErrorBody"];
-                };
-            };
-            /** @description The fault is here or behind us; `error` says whether to retry. */
-            "5XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json; charset=utf-8": components["schemas"]["ErrorBody"];
-                };
-            };
-        };
-    };
-    exportTemplates: {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody?: never;
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json; charset=utf-8": unknown;
-                };
-            };
-            /** @description The request cannot be fulfilled as it is; `error` says why. */
-            "4XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json; charset=utf-8": components["schemas"]["ErrorBody"];
-                };
-            };
-            /** @description The fault is here or behind us; `error` says whether to retry. */
-            "5XX": {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json; charset=utf-8": components["schemas"]["ErrorBody"];
-                };
-            };
-        };
-    };
-    importTemplates: {
-        parameters: {
-            query: {
-                mode: components["schemas"]["ImportHow"];
-            };
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        requestBody: {
-            content: {
-                "application/json; charset=utf-8": unknown;
-            };
-        };
-        responses: {
-            200: {
-                headers: {
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/json; charset=utf-8": components["schemas"]["AdminTemplates"];
                 };
             };
             /** @description The request cannot be fulfilled as it is; `error` says why. */
