@@ -121,6 +121,11 @@ pub(super) const ALL: &[Migration] = &[
         name: "add_alert_states",
         sql: include_str!("../../data/migrations/0019_add_alert_states.sql"),
     },
+    Migration {
+        version: 20,
+        name: "add_attempts_and_payer_terms",
+        sql: include_str!("../../data/migrations/0020_add_attempts_and_payer_terms.sql"),
+    },
 ];
 
 /// Where a database file stands.

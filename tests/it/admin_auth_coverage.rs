@@ -4,7 +4,8 @@
 use poem::http::Method;
 
 use crate::openapi::{
-    Operation, are_described, has_unique_keys, is_reviewed, operations_in, placeholders,
+    Operation, are_described, has_unique_keys, hides_nothing, is_reviewed, operations_in,
+    placeholders,
 };
 use crate::support::{Admin, Answer, TestApp, command};
 
@@ -315,6 +316,7 @@ async fn the_document_is_the_reviewed_one_and_for_administrators() {
     let public: Vec<&str> =
         OPERATIONS.iter().filter(|(_, access)| *access == PUBLIC).map(|(id, _)| *id).collect();
     are_described(&operations_in(&answer.ok()), &public);
+    hides_nothing(&operations_in(&answer.ok()));
     let folder = tempfile::tempdir().unwrap();
     let done = command(folder.path()).args(["openapi", "--admin"]).output().unwrap();
     assert_eq!(String::from_utf8(done.stdout).unwrap(), format!("{document}\n"));

@@ -134,18 +134,26 @@ async fn a_template_is_made_changed_by_its_version_ordered_moved_and_removed() {
     assert_eq!(late.fails(409, "INVALID_STATE")["details"]["reason"], "OUTDATED");
     put(&admin, "/templates/Bad", &body("x", Value::Null)).await.blames("id");
     let order = json!({ "ids": ["lantern"] });
-    let ordered = post(&admin, "/templates/order", &order).await.ok();
+    let ordered = post(&admin, "/template-order", &order).await.ok();
     assert_eq!(ids(&ordered, "templateId")[0], "lantern");
     assert_eq!(t.get("/v1/templates/prompts/lantern").await.ok()["title"], "红灯笼");
 
-    let file = get(&admin, "/templates/export").await;
+    let file = get(&admin, "/template-file").await;
     assert_eq!(file["prompts"][0]["id"], "lantern");
     admin.delete(&format!("{API}/templates/lantern")).await.ok();
     admin.delete(&format!("{API}/templates/lantern")).await.fails(404, "TEMPLATE_NOT_FOUND");
-    let back = post(&admin, "/templates/import?mode=merge", &file).await.ok();
+    let back = post(&admin, "/template-file?mode=merge", &file).await.ok();
     assert_eq!(ids(&back, "templateId")[0], "lantern");
     let broken = json!({ "prompts": [{ "id": "x" }] });
-    assert_eq!(post(&admin, "/templates/import?mode=merge", &broken).await.status, 400);
+    assert_eq!(post(&admin, "/template-file?mode=merge", &broken).await.status, 400);
+
+    // Whatever it is called, it can be reached.
+    for id in ["order", "export", "import", "template-order"] {
+        let made = put(&admin, &format!("/templates/{id}"), &body("x", Value::Null)).await.ok();
+        assert!(ids(&made, "templateId").iter().any(|known| known == id), "{made}");
+        let left = admin.delete(&format!("{API}/templates/{id}")).await.ok();
+        assert!(ids(&left, "templateId").iter().all(|known| known != id), "{left}");
+    }
 
     let param = json!({
         "title": "方", "mode": "final", "resolution": "2K", "aspectRatio": "1:1",
@@ -155,7 +163,7 @@ async fn a_template_is_made_changed_by_its_version_ordered_moved_and_removed() {
     assert_eq!(ids(&params, "templateId")[0], "square");
     admin.delete(&format!("{API}/param-templates/square")).await.ok();
     let logged = "SELECT COUNT(*) FROM audit_log WHERE actor LIKE 'admin:content-%'";
-    assert_eq!(t.count(logged), 7);
+    assert_eq!(t.count(logged), 7 + 4 * 2);
 }
 
 #[tokio::test]
@@ -168,13 +176,14 @@ async fn a_category_is_made_renamed_ordered_and_removed_when_it_is_empty() {
     assert_eq!(ids(&made, "categoryId").last().unwrap(), "pets");
     put(&admin, "/categories/pets", &body("宠物", Value::Null)).await.fails(409, "INVALID_STATE");
     put(&admin, "/categories/all", &body("x", Value::Null)).await.blames("categoryId");
+    put(&admin, "/categories/order", &body("顺序", Value::Null)).await.ok();
+    admin.delete(&format!("{API}/categories/order")).await.ok();
     let version = made["items"].as_array().unwrap().last().unwrap()["version"].clone();
     put(&admin, "/categories/pets", &body("萌宠", version.clone())).await.ok();
     put(&admin, "/categories/pets", &body("猫", version)).await.fails(409, "INVALID_STATE");
-    let order =
-        post(&admin, "/categories/order", &json!({ "ids": ["pets", "cartoon"] })).await.ok();
+    let order = post(&admin, "/category-order", &json!({ "ids": ["pets", "cartoon"] })).await.ok();
     assert_eq!(ids(&order, "categoryId")[..2], ["pets", "cartoon"]);
-    post(&admin, "/categories/order", &json!({ "ids": ["x"] })).await.fails(404, "NOT_FOUND");
+    post(&admin, "/category-order", &json!({ "ids": ["x"] })).await.fails(404, "NOT_FOUND");
     let shown = t.get("/v1/gallery/categories").await.text();
     assert!(shown.contains("萌宠"), "{shown}");
     let job = finished_job(&alice, "a fox", 1).await;

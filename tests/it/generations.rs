@@ -1,5 +1,6 @@
 //! Image jobs: what they cost, how they end, and that nothing is lost or charged twice on the way.
 
+mod attempts;
 mod history;
 mod machine;
 mod upstreams;

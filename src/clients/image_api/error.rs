@@ -15,6 +15,12 @@ use super::super::http::{Answer, CallError};
 /// Longest text of an image API that is kept, in characters.
 const MAX_TEXT: usize = 300;
 
+/// Where an image API says what it calls a call.
+const REQUEST_ID_HEADERS: [&str; 2] = ["x-request-id", "request-id"];
+
+/// Longest such name that is believed to be one.
+const MAX_REQUEST_ID: usize = 128;
+
 /// What to tell the user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum UpstreamCode {
@@ -36,6 +42,7 @@ pub struct UpstreamError {
     is_retryable: bool,
     was_sent: bool,
     retry_after: Option<Duration>,
+    request_id: Option<String>,
     #[source]
     /// Boxed: it is large, and rarely there.
     cause: Option<Box<CallError>>,
@@ -61,6 +68,16 @@ impl UpstreamError {
     /// What to tell the user.
     pub fn code(&self) -> UpstreamCode {
         self.code.clone()
+    }
+
+    /// The status of the answer that said no, if one came.
+    pub fn http_status(&self) -> Option<u16> {
+        self.status.map(|status| status.as_u16())
+    }
+
+    /// What the image API calls the call that it refused: 1–128 visible characters of ASCII.
+    pub fn request_id(&self) -> Option<&str> {
+        self.request_id.as_deref()
     }
 
     /// Whether this speaks against the image API itself, and not against the request or our pace:
@@ -100,6 +117,7 @@ impl UpstreamError {
             is_retryable,
             was_sent,
             retry_after: None,
+            request_id: None,
             cause: Some(Box::new(cause)),
         }
     }
@@ -126,6 +144,7 @@ impl UpstreamError {
             was_sent: status == StatusCode::REQUEST_TIMEOUT
                 || status.is_server_error() && status != StatusCode::SERVICE_UNAVAILABLE,
             retry_after: retry_after(answer),
+            request_id: request_id(answer),
             cause: None,
         }
     }
@@ -139,6 +158,7 @@ impl UpstreamError {
             is_retryable: true,
             was_sent: true,
             retry_after: None,
+            request_id: None,
             cause: None,
         }
     }
@@ -148,6 +168,14 @@ impl UpstreamError {
 fn retry_after(answer: &Answer) -> Option<Duration> {
     let value = answer.headers.get(RETRY_AFTER)?.to_str().ok()?;
     value.trim().parse().ok().map(Duration::from_secs)
+}
+
+/// `X-Request-Id`, or what the many that run behind a gateway call it.
+fn request_id(answer: &Answer) -> Option<String> {
+    let header = REQUEST_ID_HEADERS.iter().find_map(|name| answer.headers.get(*name))?;
+    let id = header.to_str().ok()?.trim();
+    let is_plain = !id.is_empty() && id.len() <= MAX_REQUEST_ID;
+    (is_plain && id.bytes().all(|byte| byte.is_ascii_graphic())).then(|| id.to_owned())
 }
 
 /// The text of an error in either dialect: `{error, message}` or `{error: {message, type, code}}`.
@@ -214,6 +242,23 @@ mod tests {
         }
         assert!(UpstreamError::garbled("").was_sent());
         assert!(!UpstreamError::no_answer(CallError::Overloaded).was_sent());
+    }
+
+    #[test]
+    fn a_refusal_is_known_by_its_status_and_the_name_of_its_call() {
+        let named = |name: &'static str, id: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(name, HeaderValue::from_static(id));
+            let status = StatusCode::BAD_GATEWAY;
+            let err = UpstreamError::refused(&Answer { status, headers, body: Vec::new() });
+            (err.http_status(), err.request_id().map(str::to_owned))
+        };
+        assert_eq!(named("x-request-id", "req-1"), (Some(502), Some("req-1".to_owned())));
+        assert_eq!(named("request-id", "req-2"), (Some(502), Some("req-2".to_owned())));
+        for bad in ["", "a b"] {
+            assert_eq!(named("x-request-id", bad).1, None, "{bad:?}");
+        }
+        assert_eq!(UpstreamError::garbled("").http_status(), None);
     }
 
     #[test]

@@ -38,7 +38,7 @@ pub async fn start(app: Arc<App>) {
 }
 
 /// Does what is still to be done for closed accounts, and forgets which account it was of those who left
-/// long ago. To be called every half minute.
+/// long ago, and who of them paid what cannot go back any more. To be called every half minute.
 ///
 /// # Errors
 /// The first failure; the other accounts were looked at all the same.
@@ -56,6 +56,7 @@ pub async fn finish_closures(app: &Arc<App>) -> Result<(), AccountError> {
     let before = app.clock.now().plus_seconds(-LINKED_S);
     let unlink = move |tx: &Tx<'_>| users::service::unlink_former(tx, before);
     app.db.write("account.unlink", unlink).await?;
+    while delete::forget_payers(app, BATCH).await? {}
     done
 }
 

@@ -29,6 +29,7 @@ mod system;
 mod tag;
 mod templates;
 mod timeline;
+mod upstreams;
 mod users;
 mod wire;
 mod words;
@@ -72,6 +73,7 @@ pub fn open_api(app: &Arc<App>, base: &str) -> OpenApiService<impl OpenApi + 'st
     );
     let business = (
         jobs::AdminJobsApi { app: Arc::clone(app) },
+        upstreams::UpstreamsApi { app: Arc::clone(app) },
         settings::SettingsApi { app: Arc::clone(app) },
         settings::AnnouncementApi { app: Arc::clone(app) },
         plans::ProductsApi { app: Arc::clone(app) },

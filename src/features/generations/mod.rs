@@ -20,6 +20,6 @@ mod store;
 
 pub use api::GenerationsApi;
 pub use model::{
-    Booking, DeliveredPicture, Delivery, FailureCount, GenerationError, JobFilter, JobId,
-    JobRecord, PictureKeys, Pictures, Quota, Receipt, Status, Tariff,
+    Attempt, Booking, DeliveredPicture, Delivery, FailureCount, GenerationError, JobFilter, JobId,
+    JobRecord, Phase, PictureKeys, Pictures, Quota, Receipt, Status, Tariff,
 };

@@ -1,5 +1,6 @@
 //! Jobs: what they are, what they may become, and the rules that need no database.
 
+mod attempt;
 mod entitle;
 mod purchase;
 mod record;
@@ -9,6 +10,8 @@ mod wish;
 use std::fmt;
 use std::time::Duration;
 
+pub(super) use attempt::MESSAGE_MAX;
+pub use attempt::{Attempt, Phase};
 pub(super) use entitle::{Payment, Usage, payment};
 pub use purchase::{Booking, Pictures, Receipt, Tariff};
 pub use record::{FailureCount, JobFilter, JobRecord, PictureKeys};

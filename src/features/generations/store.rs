@@ -1,5 +1,6 @@
 //! SQL of jobs: what changes them here; reading and quota in files of their own.
 
+pub(super) mod attempts;
 pub(super) mod browse;
 pub(super) mod history;
 pub(super) mod quota;

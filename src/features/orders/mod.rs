@@ -27,6 +27,7 @@ mod store;
 
 pub use api::{OrdersApi, PurchaseApi};
 pub use model::{
-    Asked, Kind, Method, Mismatch, Order, OrderError, OrderFilter, OrderId, Paid, PaymentProgress,
-    PlanTerms, Platform, RefundDue, Settled, Settlement, Spent, Status,
+    Asked, FormerPayer, Kind, Method, Mismatch, Order, OrderError, OrderFilter, OrderId, Paid,
+    PaymentProgress, PlanTerms, Platform, REFUNDABLE_S, RefundDue, Settled, Settlement, Spent,
+    Status,
 };

@@ -27,6 +27,13 @@ use crate::features::vip::VipError;
 pub(super) const AMOUNT_MIN: i64 = 1;
 pub(super) const AMOUNT_MAX: i64 = 1_000_000;
 
+/// WeChat gives a payment back within so many seconds of it: a year.
+pub const REFUNDABLE_S: i64 = 365 * 24 * 3600;
+
+/// A little longer than virtual payment is asked about an order after its end, in seconds, and than it
+/// goes on telling of it.
+pub(super) const PAYER_ASKED_S: i64 = 25 * 3600;
+
 /// The number that both payment channels know an order by: 32 lower hexadecimal digits. The first
 /// twelve are its time, the rest is random: WeChat wants numbers that nobody can derive.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -253,6 +260,15 @@ pub(super) struct OrderPayment {
     pub(super) started_at: Option<UnixMillis>,
     pub(super) failed_asks: i64,
     pub(super) is_close_pending: bool,
+}
+
+/// Who paid an order of a user who is gone.
+#[derive(Clone, PartialEq, Eq)]
+pub struct FormerPayer {
+    pub order: OrderId,
+    pub user: UserId,
+    /// `None` when it was forgotten before.
+    pub openid: Option<String>,
 }
 
 /// An order to be placed.

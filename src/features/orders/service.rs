@@ -6,6 +6,7 @@ mod ask;
 pub mod browse;
 mod end;
 mod pay;
+mod payers;
 mod place;
 mod product;
 mod refunding;
@@ -26,8 +27,9 @@ use crate::http::PageQuery;
 
 pub use self::ask::check;
 pub(super) use self::end::cancel;
-pub use self::end::{cancel_all, forget_payer};
+pub use self::end::cancel_all;
 pub(super) use self::pay::{PayParams, pay};
+pub use self::payers::{forget_overdue_payers, forget_payer};
 pub(super) use self::place::{Placed, place};
 pub use self::refunding::{begin_refund, end_refund, refund_taken_up, refunds_due};
 pub use self::settle::{settle, settle_paid, settled};

@@ -1,6 +1,7 @@
 //! The `orders` table. How they are paid stands in `payments`.
 
 pub(super) mod browse;
+pub(super) mod payers;
 pub(super) mod payments;
 pub(super) mod reads;
 

@@ -156,14 +156,22 @@ pub(super) fn refused_since(tx: &Tx<'_>, since: UnixMillis, most: i64) -> Result
     )
 }
 
-/// Strikes an openid from the events about a user's orders. What is encrypted in a body stays so. Uses
-/// payment_events_reference_idx.
+/// Strikes an openid from the events about a user's orders and their refunds, and from those that name
+/// neither. What is encrypted in a body stays so. Uses payment_events_reference_idx and
+/// payment_events_loose_idx.
 pub(super) fn forget_openid(tx: &Tx<'_>, user: UserId, openid: &str) -> Result<(), DbError> {
     tx.execute(
         "UPDATE payment_events SET
            headers = replace(headers, ?2, '-'), content = replace(content, ?2, '-'),
            body = CAST(replace(CAST(body AS TEXT), ?2, '-') AS BLOB)
-         WHERE reference IN (SELECT order_id FROM orders WHERE user_id = ?1)
+         WHERE id IN (
+                 SELECT id FROM payment_events
+                  WHERE reference IN (
+                    SELECT order_id FROM orders WHERE user_id = ?1
+                    UNION ALL SELECT r.refund_id FROM orders o JOIN refunds r
+                                  ON r.order_id = o.order_id WHERE o.user_id = ?1)
+                 UNION ALL SELECT id FROM payment_events
+                            WHERE reference IS NULL AND state <> 'refused')
            AND (instr(headers, ?2) > 0 OR instr(content, ?2) > 0
                 OR instr(body, CAST(?2 AS BLOB)) > 0)",
         params![user, openid],

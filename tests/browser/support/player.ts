@@ -34,28 +34,45 @@ export class Player {
   }
 
   async post<T>(path: string, data: unknown): Promise<T> {
+    return (await this.#send<T>(path, data)).answer;
+  }
+
+  /** The answer with the number of its request. */
+  async #send<T>(path: string, data: unknown): Promise<{ answer: T; requestId: string }> {
     const answer = await this.#api.post(path, { data });
     if (!answer.ok()) throw new Error(`${path}: ${await answer.text()}`);
-    return (await answer.json()) as T;
+    return { answer: (await answer.json()) as T, requestId: answer.headers()['x-request-id'] ?? '' };
   }
 
   async points(): Promise<number> {
     return (await this.get<{ balance: number }>('/v1/points/balance')).balance;
   }
 
-  /** Buys a pack of points and pays it; the order's id. */
-  async buyPoints(): Promise<string> {
+  /** Buys a pack of points and pays it; the order's id, and the request that placed it. */
+  async buy(): Promise<{ orderId: string; requestId: string }> {
     const { items } = await this.get<{ items: { id: string }[] }>('/v1/points/packs');
-    const { orderId } = await this.post<{ orderId: string }>('/v1/points/recharge', { packId: items[0]!.id, paymentMethod: 'wechat' });
+    const { answer, requestId } = await this.#send<{ orderId: string }>('/v1/points/recharge', { packId: items[0]!.id, paymentMethod: 'wechat' });
+    const { orderId } = answer;
     await this.post(`${CONTROL}/pay`, { outTradeNo: orderId });
     await this.#until('the order is paid', async () => (await this.get<{ status: string }>(`/v1/orders/${orderId}?sync=true`)).status === 'PAID');
-    return orderId;
+    return { orderId, requestId };
+  }
+
+  /** The same; the order's id. */
+  async buyPoints(): Promise<string> {
+    return (await this.buy()).orderId;
+  }
+
+  /** Has a picture made; its job. */
+  async make(prompt: string): Promise<string> {
+    const { jobId } = await this.post<{ jobId: string }>('/v1/jobs', { prompt });
+    await this.#until('the picture is made', async () => (await this.get<{ status: string }>(`/v1/jobs/${jobId}`)).status === 'SUCCEEDED');
+    return jobId;
   }
 
   /** Has a picture made and publishes it; its id in the gallery. */
   async publish(prompt: string): Promise<string> {
-    const { jobId } = await this.post<{ jobId: string }>('/v1/jobs', { prompt });
-    await this.#until('the picture is made', async () => (await this.get<{ status: string }>(`/v1/jobs/${jobId}`)).status === 'SUCCEEDED');
+    const jobId = await this.make(prompt);
     const { categories } = await this.get<{ categories: { id: string }[] }>('/v1/gallery/categories');
     const { imageId } = await this.post<{ imageId: string }>('/v1/gallery/publish', { jobId, index: 0, categoryId: categories[0]?.id });
     return imageId;

@@ -20,37 +20,41 @@ const PRODUCTION = {
 
 const COMMON = { LOG_FORMAT: 'json', RATE_LIMIT_LOGIN_PER_IP: '0' };
 
+type Kind = 'sandbox' | 'fresh';
+
 export class Server {
-  readonly #child: ChildProcess;
-  readonly #folder: string;
+  readonly #folder = mkdtempSync(join(tmpdir(), 'dream-bff-browser-'));
+  readonly #kind: Kind;
+  readonly #port: number;
+  readonly base: string;
+  #child: ChildProcess;
   output = '';
 
-  private constructor(
-    child: ChildProcess,
-    folder: string,
-    readonly base: string,
-  ) {
-    this.#child = child;
-    this.#folder = folder;
+  private constructor(kind: Kind, port: number) {
+    this.#kind = kind;
+    this.#port = port;
+    this.base = `http://127.0.0.1:${port}`;
+    this.#child = this.#spawn();
+  }
+
+  static async start(kind: Kind): Promise<Server> {
+    const server = new Server(kind, await freePort());
+    await server.#listens();
+    return server;
+  }
+
+  #spawn(): ChildProcess {
+    const child = spawn(BINARY, this.#kind === 'sandbox' ? ['serve', '--sandbox'] : ['serve'], {
+      cwd: this.#folder,
+      env: { PATH: process.env['PATH'], LISTEN: `127.0.0.1:${this.#port}`, PUBLIC_URL: this.base, ...COMMON, ...(this.#kind === 'sandbox' ? {} : PRODUCTION) },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     for (const stream of [child.stdout, child.stderr]) {
       stream?.on('data', (bytes: Buffer) => {
         this.output += bytes.toString();
       });
     }
-  }
-
-  static async start(kind: 'sandbox' | 'fresh'): Promise<Server> {
-    const folder = mkdtempSync(join(tmpdir(), 'dream-bff-browser-'));
-    const port = await freePort();
-    const base = `http://127.0.0.1:${port}`;
-    const child = spawn(BINARY, kind === 'sandbox' ? ['serve', '--sandbox'] : ['serve'], {
-      cwd: folder,
-      env: { PATH: process.env['PATH'], LISTEN: `127.0.0.1:${port}`, PUBLIC_URL: base, ...COMMON, ...(kind === 'sandbox' ? {} : PRODUCTION) },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
-    const server = new Server(child, folder, base);
-    await server.#listens();
-    return server;
+    return child;
   }
 
   async #listens(): Promise<void> {
@@ -72,12 +76,23 @@ export class Server {
   }
 
   async stop(): Promise<void> {
+    await this.#end();
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+
+  /** Ends it and starts it again on the same files and the same port. */
+  async restart(): Promise<void> {
+    await this.#end();
+    this.#child = this.#spawn();
+    await this.#listens();
+  }
+
+  async #end(): Promise<void> {
     const gone = new Promise((done) => this.#child.once('exit', done));
     if (this.#child.exitCode === null) {
       this.#child.kill('SIGTERM');
       await gone;
     }
-    rmSync(this.#folder, { recursive: true, force: true });
   }
 }
 

@@ -1641,7 +1641,7 @@ export interface paths {
         };
         /**
          * See a job
-         * @description With its pictures. Errors: `JOB_NOT_FOUND`.
+         * @description With its pictures and attempts. Errors: `JOB_NOT_FOUND`.
          */
         get: operations["getAdminJob"];
         put?: never;
@@ -2163,7 +2163,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/templates/order": {
+    "/template-order": {
         parameters: {
             query?: never;
             header?: never;
@@ -2183,7 +2183,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/templates/export": {
+    "/template-file": {
         parameters: {
             query?: never;
             header?: never;
@@ -2195,22 +2195,6 @@ export interface paths {
          * @description Prompts and ways to make a picture, as importing takes them.
          */
         get: operations["exportTemplates"];
-        put?: never;
-        post?: never;
-        delete?: never;
-        options?: never;
-        head?: never;
-        patch?: never;
-        trace?: never;
-    };
-    "/templates/import": {
-        parameters: {
-            query?: never;
-            header?: never;
-            path?: never;
-            cookie?: never;
-        };
-        get?: never;
         put?: never;
         /**
          * Import templates
@@ -2309,7 +2293,7 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
-    "/categories/order": {
+    "/category-order": {
         parameters: {
             query?: never;
             header?: never;
@@ -2448,6 +2432,36 @@ export interface components {
             completedAt?: string;
             /** @description Only of one that is looked at alone. */
             images: components["schemas"]["AdminJobImage"][];
+            /** @description How its last attempts ended, in their order, twenty at most; only of one that is looked at alone. */
+            endedAttempts: components["schemas"]["AdminJobAttempt"][];
+        };
+        /**
+         * AdminJobAttempt
+         * @description How an attempt at an image API ended.
+         */
+        AdminJobAttempt: {
+            /**
+             * Format: int64
+             * @description Counted from 1.
+             */
+            number: number;
+            upstream: string;
+            phase: components["schemas"]["AttemptPhase"];
+            startedAt: string;
+            /** Format: int64 */
+            tookMs: number;
+            /** @description As jobs fail with; null: it worked. */
+            errorCode?: string;
+            /**
+             * Format: uint16
+             * @description Of the last answer that said no, if one came.
+             */
+            httpStatus?: number;
+            upstreamJobId?: string;
+            /** @description What the image API calls the call that it refused. */
+            upstreamRequestId?: string;
+            /** @description What went wrong, in words. What was said of the request itself is the job's `errorMessage`. */
+            message?: string;
         };
         /**
          * AdminJobImage
@@ -2925,6 +2939,11 @@ export interface components {
          * @enum {string}
          */
         AskedOutcome: "PAID" | "UNPAID" | "MISMATCH" | "UNKNOWN" | "NOTHING";
+        /**
+         * @description How far an attempt came.
+         * @enum {string}
+         */
+        AttemptPhase: "submit" | "poll" | "fetch";
         /**
          * AuditItem
          * @description A change that was made.
@@ -4838,7 +4857,7 @@ export interface components {
          * @description What an entry of a timeline is.
          * @enum {string}
          */
-        TimelineKind: "login" | "order" | "payment" | "notification" | "refund" | "ledger" | "membership" | "job" | "jobStarted" | "jobEnded" | "image" | "audit";
+        TimelineKind: "login" | "order" | "payment" | "notification" | "refund" | "ledger" | "membership" | "job" | "jobStarted" | "jobEnded" | "image" | "audit" | "attempt";
         /**
          * TotpSetupResponse
          * @description What an authenticator takes. It is shown here only.

@@ -85,6 +85,14 @@ export function duration(ms: number | null | undefined): string {
   return t(`${Math.floor(s / 86_400)} 天`, `${Math.floor(s / 86_400)} d`);
 }
 
+/** What the server takes for a plan "for life", in days. */
+export const LIFETIME_DAYS = 36_500;
+
+/** The days of a plan or of what it granted. */
+export function term(days: number): string {
+  return days >= LIFETIME_DAYS ? t('永久', 'Lifetime') : t('{n} 天', '{n} days', { n: count(days) });
+}
+
 /** Bytes in binary units, as `ls -h` writes them. */
 export function bytes(n: number | null | undefined): string {
   if (n === null || n === undefined) return '–';

@@ -156,6 +156,11 @@ const WORDS: Record<string, Record<string, Word>> = {
     SPEND: ['消费', 'Spent', 'grey'],
     REFUND: ['退回', 'Given back', 'calm'],
   },
+  phase: {
+    submit: ['提交', 'Handing in', 'grey'],
+    poll: ['等结果', 'Waiting', 'grey'],
+    fetch: ['取图', 'Fetching', 'grey'],
+  },
   mode: { draft: ['草稿', 'Draft', 'grey'], final: ['成品', 'Final', 'calm'] },
 };
 

@@ -94,6 +94,23 @@ pub(super) async fn erase(app: &App, user: UserId) -> Result<bool, AccountError>
     }
 }
 
+/// Forgets some of those who are gone and whose payments cannot go back any more; `false` when none are
+/// left.
+pub(super) async fn forget_payers(app: &App, most: i64) -> Result<bool, AccountError> {
+    let now = app.clock.now();
+    let forget = move |tx: &Tx<'_>| {
+        let forgotten = orders::service::forget_overdue_payers(tx, now, most)?;
+        // What WeChat told since they left.
+        for payer in &forgotten {
+            if let Some(openid) = &payer.openid {
+                payments::service::events::forget_openid(tx, payer.user, openid)?;
+            }
+        }
+        Ok::<_, AccountError>(!forgotten.is_empty())
+    };
+    app.db.write("account.forget_payers", forget).await
+}
+
 /// Every feature forgets the user; again is fine. What may be much goes in parts. A new feature that holds
 /// something of a user is called here.
 fn wipe(tx: &Tx<'_>, user: UserId, now: UnixMillis) -> Result<Remains, AccountError> {
@@ -107,7 +124,7 @@ fn wipe(tx: &Tx<'_>, user: UserId, now: UnixMillis) -> Result<Remains, AccountEr
     gallery::service::delete_all_of(tx, user, now)?;
     let has_likes = gallery::service::forget_user(tx, user)?;
     let jobs = accounts::forget_user(tx, user, now)?;
-    let has_payer = orders::service::forget_payer(tx, user)?;
+    let has_payer = orders::service::forget_payer(tx, user, now)?;
     Ok(Remains {
         has_more: has_likes || jobs == Left::Ended,
         is_waiting: has_payer || jobs == Left::Running,

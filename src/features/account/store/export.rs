@@ -1,5 +1,7 @@
 //! Everything that is held of a user, as one JSON document, written row by row.
 
+#[cfg(test)]
+mod left_out;
 mod sections;
 
 use std::io::Write;

@@ -214,10 +214,8 @@ impl CodesApi {
                 ]
             },
         };
-        let app = Arc::clone(&self.app);
-        csv::export(&self.app, sheet, move |after, fetch| {
-            let app = Arc::clone(&app);
-            async move { codes::of_batch(&app, id, after, fetch).await }
+        csv::export(&self.app, sheet, id, |app, id, after, fetch| async move {
+            codes::of_batch(&app, id, after, fetch).await
         })
         .await
     }

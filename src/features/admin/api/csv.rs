@@ -57,27 +57,33 @@ pub(super) struct Sheet<R, K> {
     pub(super) record: fn(&R) -> Vec<String>,
 }
 
-/// Streams a list. `fetch` reads so many rows behind these keys; the first page is read before anything
-/// is answered.
+/// Streams a list. `read` is given what is `wanted` and reads so many rows of it behind these keys; the
+/// first page is read before anything is answered.
 ///
 /// # Errors
-/// `SERVICE_OVERLOAD` when enough are made already; what `fetch` fails with at once.
-pub(super) async fn export<R, K, F, Fut, P, E>(
-    app: &App,
+/// `SERVICE_OVERLOAD` when enough are made already; what `read` fails with at once.
+pub(super) async fn export<W, R, K, F, Fut, P, E>(
+    app: &Arc<App>,
     sheet: Sheet<R, K>,
-    fetch: F,
+    wanted: W,
+    read: F,
 ) -> Result<Csv, ApiError>
 where
+    W: Clone + Send + Sync + 'static,
     R: Send + Sync + 'static,
     K: Send + 'static,
-    F: Fn(Option<K>, i64) -> Fut + Send + Sync + 'static,
+    F: Fn(Arc<App>, W, Option<K>, i64) -> Fut + Send + Sync + 'static,
     Fut: Future<Output = Result<P, E>> + Send,
     P: Into<Found<R, K>>,
     E: Into<ApiError> + Send,
 {
     let turns = Arc::clone(&app.states.get::<Turns>().0);
     let turn = turns.try_acquire_owned().map_err(|_| ErrorCode::ServiceOverload)?;
-    let found = fetch(None, PAGE).await.map_err(Into::into)?.into();
+    let fetch = {
+        let app = Arc::clone(app);
+        move |after| read(Arc::clone(&app), wanted.clone(), after, PAGE)
+    };
+    let found = fetch(None).await.map_err(Into::into)?.into();
     let name = sheet.name;
     let mut first = BYTE_ORDER_MARK.as_bytes().to_vec();
     let columns = sheet.columns.iter().map(|&column| column.to_owned()).collect();
@@ -93,7 +99,7 @@ where
         let mut behind = stopped.or_else(|| rows.last().filter(|_| is_full).map(state.sheet.keys));
         // A part in which nothing was found is not worth sending.
         while let Some(keys) = behind.take() {
-            let more: Found<R, K> = (state.fetch)(Some(keys), PAGE)
+            let more: Found<R, K> = (state.fetch)(Some(keys))
                 .await
                 .map_err(|err| io::Error::other(err.into()))?
                 .into();

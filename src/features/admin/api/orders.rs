@@ -128,10 +128,8 @@ impl AdminOrdersApi {
             min_amount: min_amount.0,
             max_amount: max_amount.0,
         };
-        let app = Arc::clone(&self.app);
-        csv::export(&self.app, AdminOrder::sheet(), move |after, fetch| {
-            let (app, filter) = (Arc::clone(&app), filter.clone());
-            async move { browse::browse(&app, filter, after, fetch).await }
+        csv::export(&self.app, AdminOrder::sheet(), filter, |app, filter, after, fetch| async move {
+            browse::browse(&app, filter, after, fetch).await
         })
         .await
     }

@@ -306,10 +306,8 @@ impl ReconciliationApi {
         state: Query<Option<ShownDifferenceState>>,
     ) -> Result<Csv, ApiError> {
         let state = state.0.unwrap_or(ShownDifferenceState::Open).into();
-        let app = Arc::clone(&self.app);
-        csv::export(&self.app, sheet(), move |before, fetch| {
-            let app = Arc::clone(&app);
-            async move { service::differences(&app, state, before.map(DifferenceId), fetch) }
+        csv::export(&self.app, sheet(), state, |app, state, before, fetch| async move {
+            service::differences(&app, state, before.map(DifferenceId), fetch)
         })
         .await
     }
@@ -456,15 +454,11 @@ impl ReconciliationApi {
                 ]
             },
         };
-        let app = Arc::clone(&self.app);
-        csv::export(&self.app, sheet, move |behind, _| {
-            let app = Arc::clone(&app);
-            // It is one sum of all, not a list that is read in parts.
-            async move {
-                match behind {
-                    None => service::report(&app, from, to).await,
-                    Some(()) => Ok(Vec::new()),
-                }
+        // It is one sum of all, not a list that is read in parts.
+        csv::export(&self.app, sheet, (from, to), |app, (from, to), behind, _| async move {
+            match behind {
+                None => service::report(&app, from, to).await,
+                Some(()) => Ok(Vec::new()),
             }
         })
         .await

@@ -185,10 +185,9 @@ impl AdminRefundsApi {
         status: Query<Option<AdminRefundStatus>>,
         problem: Query<Option<bool>>,
     ) -> Result<Csv, ApiError> {
-        let (app, filter) = (Arc::clone(&self.app), filter(status.0, problem.0));
-        csv::export(&self.app, sheet(), move |before, fetch| {
-            let app = Arc::clone(&app);
-            async move { browse::browse(&app, filter, before, fetch).await }
+        let filter = filter(status.0, problem.0);
+        csv::export(&self.app, sheet(), filter, |app, filter, before, fetch| async move {
+            browse::browse(&app, filter, before, fetch).await
         })
         .await
     }

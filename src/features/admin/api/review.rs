@@ -233,10 +233,8 @@ impl ReviewApi {
     /// As CSV.
     #[oai(path = "/export.csv", method = "get", operation_id = "exportReview")]
     async fn export(&self, _admin: Viewer, pile: Query<ReviewPile>) -> Result<Csv, ApiError> {
-        let (app, pile) = (Arc::clone(&self.app), pile.0.into());
-        csv::export(&self.app, sheet(), move |after, fetch| {
-            let app = Arc::clone(&app);
-            async move { desk::pile(&app, pile, after, fetch).await }
+        csv::export(&self.app, sheet(), pile.0.into(), |app, pile, after, fetch| async move {
+            desk::pile(&app, pile, after, fetch).await
         })
         .await
     }

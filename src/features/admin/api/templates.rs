@@ -1,4 +1,7 @@
 //! `/templates`, `/param-templates` and `/categories`: what users choose from.
+//!
+//! What is done to a whole list has a path beside it (`/template-order`), not below: below, it would hide
+//! a template of that name.
 
 use std::sync::Arc;
 
@@ -258,7 +261,7 @@ impl AdminTemplatesApi {
     /// Put the templates into an order
     ///
     /// Errors: `TEMPLATE_NOT_FOUND`; `INVALID_REQUEST`.
-    #[oai(path = "/templates/order", method = "post", operation_id = "orderTemplates")]
+    #[oai(path = "/template-order", method = "post", operation_id = "orderTemplates")]
     async fn order(
         &self,
         admin: Content,
@@ -271,7 +274,7 @@ impl AdminTemplatesApi {
     /// Export the templates
     ///
     /// Prompts and ways to make a picture, as importing takes them.
-    #[oai(path = "/templates/export", method = "get", operation_id = "exportTemplates")]
+    #[oai(path = "/template-file", method = "get", operation_id = "exportTemplates")]
     async fn export(&self, _admin: Viewer) -> Result<Json<Value>, ApiError> {
         let text = templates::service::export(&self.app).await?;
         serde_json::from_str(&text)
@@ -282,7 +285,7 @@ impl AdminTemplatesApi {
     /// Import templates
     ///
     /// In the order of the file; all or nothing. Errors: `INVALID_REQUEST` naming place and field.
-    #[oai(path = "/templates/import", method = "post", operation_id = "importTemplates")]
+    #[oai(path = "/template-file", method = "post", operation_id = "importTemplates")]
     async fn import(
         &self,
         admin: Content,
@@ -373,7 +376,7 @@ impl AdminTemplatesApi {
     /// Put the categories into an order
     ///
     /// Errors: `NOT_FOUND`; `INVALID_REQUEST`.
-    #[oai(path = "/categories/order", method = "post", operation_id = "orderCategories")]
+    #[oai(path = "/category-order", method = "post", operation_id = "orderCategories")]
     async fn order_categories(
         &self,
         admin: Content,

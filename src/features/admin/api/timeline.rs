@@ -101,6 +101,8 @@ enum TimelineKind {
     Image,
     /// An administrator, a rule or WeChat changed something.
     Audit,
+    /// An image API tried to make a job; of a job's timeline alone.
+    Attempt,
 }
 
 impl From<EntryKind> for TimelineKind {
@@ -118,6 +120,7 @@ impl From<EntryKind> for TimelineKind {
             EntryKind::JobEnded => Self::JobEnded,
             EntryKind::Image => Self::Image,
             EntryKind::Audit => Self::Audit,
+            EntryKind::Attempt => Self::Attempt,
         }
     }
 }

@@ -73,10 +73,8 @@ impl UsersApi {
         to: Query<Option<String>>,
     ) -> Result<Csv, ApiError> {
         let filter = filter(search.0, level.0, state.0, from.0.as_deref(), to.0.as_deref())?;
-        let app = Arc::clone(&self.app);
-        csv::export(&self.app, AdminUser::sheet(), move |after, fetch| {
-            let (app, filter) = (Arc::clone(&app), filter.clone());
-            async move { browse::browse(&app, filter, after, fetch).await }
+        csv::export(&self.app, AdminUser::sheet(), filter, |app, filter, after, fetch| async move {
+            browse::browse(&app, filter, after, fetch).await
         })
         .await
     }
@@ -119,12 +117,16 @@ impl UsersApi {
         id: Path<i64>,
         #[oai(name = "type")] kind: Query<Option<LedgerType>>,
     ) -> Result<Csv, ApiError> {
-        let (app, user, kind) = (Arc::clone(&self.app), UserId(id.0), kind.0.map(Into::into));
-        csv::export(&self.app, LedgerRow::sheet(), move |after, fetch| {
-            let app = Arc::clone(&app);
-            let after = after.unwrap_or([i64::MAX; 2]);
-            async move { points::service::by_hand::statement(&app, user, kind, after, fetch).await }
-        })
+        let wanted = (UserId(id.0), kind.0.map(Into::into));
+        csv::export(
+            &self.app,
+            LedgerRow::sheet(),
+            wanted,
+            |app, (user, kind), after, fetch| async move {
+                let after = after.unwrap_or([i64::MAX; 2]);
+                points::service::by_hand::statement(&app, user, kind, after, fetch).await
+            },
+        )
         .await
     }
 

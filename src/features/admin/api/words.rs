@@ -147,10 +147,8 @@ impl WordsApi {
                 vec![word.text.clone(), word.word.clone(), word.added_by.clone(), at]
             },
         };
-        let app = Arc::clone(&self.app);
-        csv::export(&self.app, sheet, move |after, fetch| {
-            let app = Arc::clone(&app);
-            async move { part(&app, after, fetch).await }
+        csv::export(&self.app, sheet, (), |app, (), after, fetch| async move {
+            part(&app, after, fetch).await
         })
         .await
     }

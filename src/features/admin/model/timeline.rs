@@ -20,6 +20,7 @@ pub enum EntryKind {
     JobEnded = 10,
     Image = 11,
     Audit = 12,
+    Attempt = 13,
 }
 
 impl EntryKind {

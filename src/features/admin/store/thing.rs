@@ -108,6 +108,14 @@ const OF_JOB: &[(EntryKind, &str)] = &[
            FROM generations WHERE job_id = ?1 AND started_at IS NOT NULL LIMIT ?2",
     ),
     (
+        EntryKind::Attempt,
+        "SELECT started_at, number, json_object('number', number, 'upstream', upstream,
+                  'phase', phase, 'tookMs', took_ms, 'errorCode', error_code,
+                  'httpStatus', http_status, 'upstreamJobId', upstream_job_id,
+                  'upstreamRequestId', upstream_request_id, 'message', message)
+           FROM generation_attempts WHERE job_id = ?1 LIMIT ?2",
+    ),
+    (
         EntryKind::JobEnded,
         "SELECT completed_at, seq, json_object('status', status, 'errorCode', error_code,
                   'errorMessage', error_message, 'pointsBack', points_refunded,

@@ -1,6 +1,6 @@
 //! Jobs as an administrator looks for them.
 
-use super::{JobId, Picture, Status};
+use super::{Attempt, JobId, Picture, Status};
 use crate::base::ids::UserId;
 use crate::base::time::UnixMillis;
 
@@ -53,6 +53,8 @@ pub struct JobRecord {
     pub completed_at: Option<UnixMillis>,
     /// Only of one that is looked at alone.
     pub pictures: Vec<PictureKeys>,
+    /// How its last attempts ended, in their order; only of one that is looked at alone.
+    pub ended_attempts: Vec<Attempt>,
 }
 
 impl JobRecord {

@@ -13,7 +13,7 @@ use crate::features::audit::{self, Actor, AuditEntry};
 use crate::features::generations::model::{
     Booking, FailureCount, GenerationError, JobFilter, JobId, JobRecord, PictureKeys, Status,
 };
-use crate::features::generations::store::{self, browse};
+use crate::features::generations::store::{self, attempts, browse};
 use crate::features::points::{self, Reason};
 use crate::features::settings;
 use crate::http::{Found, MOST_LOOKED_AT};
@@ -54,7 +54,7 @@ pub async fn list(
         .await
 }
 
-/// A job with its pictures.
+/// A job with its pictures and its attempts.
 ///
 /// # Errors
 /// `NotFound`, and what the database fails with.
@@ -64,6 +64,7 @@ pub fn record(app: &App, id: &JobId) -> Result<JobRecord, GenerationError> {
         let mut found = browse::rows(tx, &seqs)?.into_iter();
         let mut job = found.find(|job| job.id == *id).ok_or(GenerationError::NotFound)?;
         job.pictures = browse::pictures(tx, id)?.into_iter().map(PictureKeys::from).collect();
+        job.ended_attempts = attempts::of(tx, id)?;
         Ok(job)
     })
 }

@@ -12,7 +12,7 @@ use crate::base::time::UnixMillis;
 use crate::db::{DbError, Tx};
 use crate::features::audit::{self, AuditEntry};
 use crate::features::generations::model::{
-    Bill, Booking, Failure, GenerationError, JobId, Picture,
+    Attempt, Bill, Booking, Failure, GenerationError, JobId, Picture,
 };
 use crate::features::generations::store;
 use crate::features::media::{self, Holder};
@@ -112,18 +112,24 @@ pub(super) fn end_late(tx: &Tx<'_>, job: &JobId, now: UnixMillis) -> Result<(), 
 }
 
 /// Fails a job that has not ended, and gives back. With `late_until` it may still be delivered until
-/// then. False when it had ended.
+/// then. False when it had ended; how the `attempt` ended is noted all the same.
 pub(super) async fn fail(
     app: &App,
     job: &JobId,
     failure: Failure,
     late_until: Option<UnixMillis>,
+    attempt: Option<Attempt>,
 ) -> Result<bool, GenerationError> {
     let now = app.clock.now();
     let id = job.clone();
     let failed = app
         .db
-        .write("generations.fail", move |tx| fail_in(tx, &id, &failure, late_until, now))
+        .write("generations.fail", move |tx| {
+            if let Some(attempt) = &attempt {
+                store::attempts::note(tx, &id, attempt)?;
+            }
+            fail_in(tx, &id, &failure, late_until, now)
+        })
         .await?;
     if let Some(user) = failed {
         app.events.jobs.add("failed");
@@ -157,6 +163,7 @@ pub(super) async fn deliver(
     job: &JobId,
     user: UserId,
     pictures: Vec<Picture>,
+    attempt: Option<Attempt>,
 ) -> Result<bool, GenerationError> {
     let now = app.clock.now();
     let settings = settings::service::current(app);
@@ -167,6 +174,9 @@ pub(super) async fn deliver(
             if !store::succeed(tx, &id, now)? {
                 let Some(bill) = store::succeed_late(tx, &id, now)? else { return Ok(None) };
                 charge_again(tx, &settings, &id, &bill, now)?;
+            }
+            if let Some(attempt) = &attempt {
+                store::attempts::note(tx, &id, attempt)?;
             }
             if users::service::find(tx, user)?.is_none() {
                 // Deleted meanwhile: nobody is left to keep them for.

@@ -75,7 +75,7 @@ async fn look(app: &App, job: &LateJob) -> Result<(), GenerationError> {
     };
     match results::store(app, &job.id, sources).await {
         Ok(pictures) => {
-            if endings::deliver(app, &job.id, job.user, pictures).await? {
+            if endings::deliver(app, &job.id, job.user, pictures, None).await? {
                 tracing::info!(job.id = %job.id, "a late picture was delivered");
             }
         }

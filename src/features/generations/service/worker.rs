@@ -6,6 +6,7 @@
 //! is one.
 
 mod attempt;
+mod record;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,6 +15,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use self::attempt::{Outcome, attempt};
+use self::record::Record;
 use super::endings;
 use super::engine::{Control, Engine, Place};
 use crate::app::App;
@@ -23,7 +25,7 @@ use crate::base::time::UnixMillis;
 use crate::clients::image_api::Lease;
 use crate::db::DbError;
 use crate::features::generations::model::{
-    Claimed, Failure, GenerationError, JobId, Picture, retry_delay,
+    Attempt, Claimed, Failure, GenerationError, JobId, Picture, retry_delay,
 };
 use crate::features::generations::store;
 use crate::features::settings;
@@ -45,6 +47,8 @@ struct Worker {
     deadline_at: UnixMillis,
     /// The deadline has passed: the job has failed, and what comes now comes late.
     is_late: AtomicBool,
+    /// What is noted of the attempt under way.
+    record: Record,
 }
 
 /// Takes a queued job and works on it.
@@ -109,6 +113,7 @@ impl Worker {
             user: job.user,
             deadline_at: job.deadline_at,
             is_late: AtomicBool::new(false),
+            record: Record::default(),
         }
     }
 
@@ -162,7 +167,7 @@ impl Worker {
             doubts = if is_in_doubt { doubts + 1 } else { 0 };
             stay = job.upstream_job.is_some() || (is_in_doubt && doubts < DOUBTS_MAX);
             let delay = retry_delay(&retry, job.attempts, asked, self.app.rng.below(1000));
-            if !self.set_retrying(&mut job, delay).await {
+            if !self.set_retrying(&mut job, delay, failure.code).await {
                 return;
             }
         }
@@ -243,7 +248,9 @@ impl Worker {
         self.is_late.store(true, Ordering::SeqCst);
         let grace = i64::try_from(self.grace().as_millis()).unwrap_or(i64::MAX);
         let late_until = self.app.clock.now().plus_millis(grace);
-        self.end(Failure::timeout(), Some(late_until)).await;
+        let failure = Failure::timeout();
+        let attempt = self.record.overdue(failure.code);
+        self.end(failure, Some(late_until), attempt).await;
         self.control.wake.notify_one();
     }
 
@@ -251,18 +258,28 @@ impl Worker {
         // Late: it has failed already, and there is nothing more to expect.
         if !self.is_late.load(Ordering::SeqCst) {
             tracing::info!(job.id = %self.job, code = failure.code, "an image job failed");
-            self.end(failure, None).await;
+            let attempt = self.record.end(Some(failure.code));
+            self.end(failure, None, attempt).await;
         }
     }
 
-    async fn end(&self, failure: Failure, late_until: Option<UnixMillis>) {
-        self.surely("fail", || endings::fail(&self.app, &self.job, failure.clone(), late_until))
-            .await;
+    async fn end(
+        &self,
+        failure: Failure,
+        late_until: Option<UnixMillis>,
+        attempt: Option<Attempt>,
+    ) {
+        self.surely("fail", || {
+            endings::fail(&self.app, &self.job, failure.clone(), late_until, attempt.clone())
+        })
+        .await;
     }
 
     async fn deliver(&self, pictures: Vec<Picture>) {
+        let attempt = self.record.end(None);
         self.surely("deliver", || {
-            endings::deliver(&self.app, &self.job, self.user, pictures.clone())
+            let (pictures, attempt) = (pictures.clone(), attempt.clone());
+            endings::deliver(&self.app, &self.job, self.user, pictures, attempt)
         })
         .await;
     }
@@ -289,15 +306,19 @@ impl Worker {
 
     /// False when the job has ended meanwhile, or the database is gone: then the deadline or the
     /// next start goes on.
-    async fn set_retrying(&self, job: &mut Claimed, delay: Duration) -> bool {
+    async fn set_retrying(&self, job: &mut Claimed, delay: Duration, code: &'static str) -> bool {
         let now = self.app.clock.now();
         let at = now.plus_millis(i64::try_from(delay.as_millis()).unwrap_or(i64::MAX));
         job.next_attempt_at = Some(at);
         let (id, known) = (self.job.clone(), job.upstream_job.clone());
+        let attempt = self.record.end(Some(code));
         let done = self
             .app
             .db
             .write("generations.set_retrying", move |tx| {
+                if let Some(attempt) = &attempt {
+                    store::attempts::note(tx, &id, attempt)?;
+                }
                 store::set_retrying(tx, &id, known.as_deref(), at, now)
             })
             .await;

@@ -158,6 +158,7 @@ pub(in crate::features::generations) fn rows(
                 started_at: row.get(23)?,
                 completed_at: row.get(24)?,
                 pictures: Vec::new(),
+                ended_attempts: Vec::new(),
             })
         },
     )?;

@@ -35,9 +35,10 @@ pub(in crate::features::generations) fn older(
     )
 }
 
-/// Removes an ended job with its pictures' rows.
+/// Removes an ended job with the rows of its pictures and attempts.
 pub(in crate::features::generations) fn remove(tx: &Tx<'_>, job: &JobId) -> Result<(), DbError> {
     tx.execute("DELETE FROM generation_images WHERE job_id = ?1", params![job.as_str()])?;
+    super::attempts::remove(tx, job)?;
     tx.execute(
         "DELETE FROM generations WHERE job_id = ?1 AND completed_at IS NOT NULL",
         params![job.as_str()],

@@ -6,7 +6,6 @@ use std::time::Duration;
 use super::ask::{self, Closing};
 use crate::app::App;
 use crate::base::ids::UserId;
-use crate::db::{DbError, Tx};
 use crate::features::orders::model::{
     Asked, Method, Order, OrderError, OrderId, OrderPayment, Status,
 };
@@ -64,16 +63,6 @@ pub async fn cancel_all(app: &Arc<App>, user: UserId) -> Result<(), OrderError> 
         mark_ended(app, &id).await?;
     }
     Ok(())
-}
-
-/// Forgets by which openid a deleted user's orders were to be paid. An order whose delivery is still to be
-/// reported, or whose money is to go back, keeps it until that is done: `true` when there is one.
-///
-/// # Errors
-/// What the database fails with.
-pub fn forget_payer(tx: &Tx<'_>, user: UserId) -> Result<bool, DbError> {
-    store::payments::forget_payer(tx, user)?;
-    store::payments::has_payer(tx, user)
 }
 
 /// Ends a pending order here, and at WeChat as far as that is to be had now. It is over here first, so

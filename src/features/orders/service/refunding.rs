@@ -29,8 +29,10 @@ pub fn end_refund(
     if given_back < 0 {
         return Err(OrderError::Invalid("amount"));
     }
-    let has_ended = store::end_refund(tx, order, given_back, now)?;
-    if has_ended { Ok(()) } else { Err(OrderError::NotPayable) }
+    if !store::end_refund(tx, order, given_back, now)? {
+        return Err(OrderError::NotPayable);
+    }
+    Ok(store::payers::done(tx, order, now)?)
 }
 
 /// Payments that must go back in full, oldest first.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 
+use super::payers::keep_payer;
 use crate::app::App;
 use crate::base::ids::UserId;
 use crate::base::time::UnixMillis;
@@ -59,6 +60,11 @@ pub fn settle(
     // WeChat does not take the report of a payment of this very moment.
     let next_ship_at = (is_shipped && refund_due.is_none()).then(|| now.plus_seconds(10));
     store::payments::paid(tx, &order.id, next_ship_at, refund_due, now)?;
+    // Apple's payments have no number, and only Apple gives them back.
+    let is_refundable = order.method == Method::Virtual && paid.transaction_id.is_some();
+    if refund_due.is_some() && is_refundable {
+        keep_payer(tx, &order.id, paid.payer_openid.as_deref(), paid.paid_at)?;
+    }
     note(tx, &order, paid, refund_due, now)?;
     Ok(Settled::Now(Settlement {
         order: order.id,

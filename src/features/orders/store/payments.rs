@@ -1,6 +1,5 @@
 //! The `order_payments` table: how an order is being paid, and when it is looked at next.
 
-use crate::base::ids::UserId;
 use crate::base::time::UnixMillis;
 use crate::db::prelude::*;
 use crate::features::orders::model::{NewOrder, OrderId, OrderPayment, RefundDue};
@@ -225,29 +224,4 @@ pub(in crate::features::orders) fn refund_taken_up(
         params![order.as_str(), now],
     )?;
     Ok(())
-}
-
-/// Forgets who was to pay a user's orders, unless something is still to be done by it.
-pub(in crate::features::orders) fn forget_payer(tx: &Tx<'_>, user: UserId) -> Result<(), DbError> {
-    tx.execute(
-        "UPDATE order_payments SET
-           prepay_request = NULL,
-           payer_openid = CASE WHEN next_ship_at IS NULL AND refund_due IS NULL THEN NULL
-                               ELSE payer_openid END
-         WHERE order_id IN (SELECT order_id FROM orders WHERE user_id = ?1)
-           AND (payer_openid IS NOT NULL OR prepay_request IS NOT NULL)",
-        params![user],
-    )?;
-    Ok(())
-}
-
-/// Whether it is still known of one of them.
-pub(in crate::features::orders) fn has_payer(tx: &Tx<'_>, user: UserId) -> Result<bool, DbError> {
-    let found = tx.query_opt(
-        "SELECT 1 FROM orders JOIN order_payments USING (order_id)
-          WHERE user_id = ?1 AND payer_openid IS NOT NULL LIMIT 1",
-        params![user],
-        |_| Ok(()),
-    )?;
-    Ok(found.is_some())
 }

@@ -96,7 +96,8 @@ pub async fn flag(app: &App, reference: &str, problem: String) -> Result<(), DbE
         .await
 }
 
-/// Takes the openid of a deleted user out of the events about his orders; the events stay, for the books.
+/// Takes the openid of a deleted user out of the events about his orders and their refunds, and out of
+/// those that name neither; the events stay, for the books.
 ///
 /// # Errors
 /// What the database fails with.

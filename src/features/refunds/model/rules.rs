@@ -1,17 +1,14 @@
 //! What may go back, and what is taken back for it.
 
 use crate::base::time::UnixMillis;
-use crate::features::orders::{Method, Order, Status};
+use crate::features::orders::{Method, Order, REFUNDABLE_S, Status};
 use crate::features::refunds::model::{RefundAmount, RefundError, RefundStatus, UnusedValue};
 
 /// WeChat Pay takes so many partial refunds of an order, …
 const REFUNDS_MAX: usize = 50;
 
-/// … so many milliseconds apart, …
+/// … so many milliseconds apart, within [`REFUNDABLE_S`].
 const APART_MS: i64 = 60_000;
-
-/// … within so many seconds of the payment.
-const REFUNDABLE_S: i64 = 365 * 24 * 3600;
 
 const DAY_MS: i64 = 24 * 3600 * 1000;
 

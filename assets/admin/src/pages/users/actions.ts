@@ -4,7 +4,7 @@ import { api, idempotencyKey, ok } from '../../api/client';
 import { attempt } from '../../base/act';
 import { ask, type AskField } from '../../base/ask';
 import { save } from '../../base/files';
-import { count } from '../../base/format';
+import { count, LIFETIME_DAYS } from '../../base/format';
 import { t } from '../../base/lang';
 import { note } from '../../base/notes';
 
@@ -60,7 +60,7 @@ export function giveDays(user: Who): Promise<boolean> {
     confirm: t('赠送', 'Give'),
     fields: [
       { key: 'level', label: t('等级', 'Level'), type: 'select', value: 'VIP', options: [{ value: 'VIP', label: 'VIP' }, { value: 'SVIP', label: 'SVIP' }] },
-      { key: 'days', label: t('天数', 'Days'), type: 'integer', required: true, min: 1, max: 36_500 },
+      { key: 'days', label: t('天数（{n} 为永久）', 'Days ({n} is for life)', { n: LIFETIME_DAYS }), type: 'integer', required: true, min: 1, max: LIFETIME_DAYS },
       reasonField(),
     ],
     submit: async ({ level, days, reason }) => {

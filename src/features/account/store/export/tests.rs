@@ -1,6 +1,7 @@
 use std::collections::BTreeSet;
 
-use super::sections::{NOT_EXPORTED, SECTIONS, WITHHELD};
+use super::left_out::{NOT_EXPORTED, WITHHELD};
+use super::sections::SECTIONS;
 use super::*;
 use crate::base::clock::Clock;
 use crate::db::{Db, DbSettings};

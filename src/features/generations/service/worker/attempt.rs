@@ -44,6 +44,8 @@ enum Answer {
 
 pub(super) async fn attempt(worker: &Worker, job: &mut Claimed, lease: Lease) -> Outcome {
     let since = Stopwatch::start();
+    let there = job.upstream_job.as_deref();
+    worker.record.begin(job.attempts, lease.name(), there, worker.app.clock.now());
     let answer = match job.upstream_job.clone() {
         Some(there) => follow(worker, job, &lease, &there, Duration::ZERO).await,
         None => submit(worker, job, &lease).await,
@@ -52,6 +54,7 @@ pub(super) async fn attempt(worker: &Worker, job: &mut Claimed, lease: Lease) ->
         Answer::Sources(sources) => sources,
         Answer::Ended(outcome) => return outcome,
     };
+    worker.record.made();
     lease.succeeded(since.elapsed());
     worker.engine.took(since.elapsed());
     // The image API is done: its place is free while the pictures are fetched.
@@ -61,6 +64,7 @@ pub(super) async fn attempt(worker: &Worker, job: &mut Claimed, lease: Lease) ->
         Err(err) => {
             let (job_id, error) = (&worker.job, error_chain(&err));
             tracing::warn!(job.id = %job_id, error, "a result could not be taken");
+            worker.record.remark(&error_chain(&err));
             let failure = Failure::provider("图片结果无法获取");
             match err.is_retryable() {
                 true => Outcome::Again { failure, asked: None, is_in_doubt: true },
@@ -82,6 +86,7 @@ async fn submit(worker: &Worker, job: &mut Claimed, lease: &Lease) -> Answer {
         Ok(Submitted::Done(sources)) => Answer::Sources(sources),
         Ok(Submitted::Job { id }) => {
             job.upstream_job = Some(id.clone());
+            worker.record.taken(&id);
             if !note(worker, lease.name(), &id).await {
                 return Answer::Ended(Outcome::Gone);
             }
@@ -135,18 +140,21 @@ async fn follow(
             }
             Ok(JobProgress::Canceled) => {
                 let failure = Failure::provider("图片服务取消了任务");
+                worker.record.remark(&failure.message);
                 return Answer::Ended(Outcome::Failed(failure));
             }
             Ok(JobProgress::Unknown) => {
                 // It has forgotten the job; the same key starts it anew, there or elsewhere.
                 job.upstream_job = None;
                 let failure = Failure::provider("图片服务丢失了任务");
+                worker.record.remark(&failure.message);
                 let again = Outcome::Again { failure, asked: None, is_in_doubt: false };
                 return Answer::Ended(again);
             }
             // Asking costs nothing and the job goes on there, so whatever is wrong is waited out:
             // the deadline is the end of it.
             Err(err) => {
+                worker.record.failed(&err);
                 if err.is_outage() {
                     lease.failed();
                 }
@@ -158,6 +166,7 @@ async fn follow(
 
 /// What a submission that was not taken comes to.
 fn refused(worker: &Worker, lease: &Lease, err: &UpstreamError) -> Outcome {
+    worker.record.failed(err);
     if err.is_outage() {
         lease.failed();
     }
