@@ -208,7 +208,7 @@ hint_firewall() {
 
 uninstall() {
     [ -d "$opt" ] || [ -e "$units/$SERVICE" ] || [ -n "$purge" ] || fail 'nothing is installed' 'There is nothing to do.'
-    where=$(data_folder)
+    where=$(data_folder) backups=$(backups_folder)
     if [ -n "$purge" ] && [ -z "$yes$dry" ]; then
         [ -t 0 ] || fail '--purge removes all data, and there is nobody to ask' 'If you are sure: --purge --yes'
         printf 'Remove ALL data in %s and the settings? Type the word "remove": ' "$where"
@@ -220,7 +220,7 @@ uninstall() {
         [ ! -e "$units/$unit" ] || run systemctl disable --now "$unit" ||
             warn "$unit could not be stopped"
     done
-    for path in "$SERVICE" "$SOCKET" "$HTTP_SOCKET" "$SERVICE.d/http.conf" "$SOCKET.d" "$HTTP_SOCKET.d"; do
+    for path in "$SERVICE" "$SOCKET" "$HTTP_SOCKET" "$SERVICE.d/http.conf" "$SERVICE.d/paths.conf" "$SOCKET.d" "$HTTP_SOCKET.d"; do
         [ ! -e "$units/$path" ] || run rm -rf "${units:?}/$path"
     done
     # Left when it holds drop-ins of the operator's own.
@@ -234,7 +234,10 @@ uninstall() {
     fi
     step 'remove data, settings and user'
     run rm -rf "$etc" "$data"
-    [ "$where" = "$data" ] || [ ! -e "$where" ] || note "kept, because it is not ours alone: $where (remove it by hand)"
+    for path in "$where" "$backups"; do
+        case $path in "$data" | "$data"/*) continue ;; esac
+        [ ! -e "$path" ] || note "kept, because it is not ours alone: $path (remove it by hand)"
+    done
     if [ -z "$root" ] && id "$user" >/dev/null 2>&1; then
         run userdel "$user" 2>/dev/null || warn "the user $user could not be removed: userdel $user"
     fi

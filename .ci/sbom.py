@@ -1,19 +1,27 @@
 #!/usr/bin/env python3
-"""Prints what a binary was made of, as CycloneDX 1.5 JSON: every crate with version, licence and checksum.
+"""Prints what a binary was made of, as CycloneDX 1.5 JSON: every crate, and every package in the admin page,
+with version, licence and checksum.
 
-Read from `cargo metadata` and Cargo.lock, so it names what was resolved for the target and nothing else.
-Crates that only ran while building (build scripts, macros) are there with the scope "excluded". The time
-and the serial number come from the source and the binary: the same release gives the same file.
+What is built in comes from `cargo tree`, which chooses features as a build of the program does; `cargo
+metadata` alone would add what only the tests ask for. The packages of the page are those that its bundler
+named when it put it together. Crates that only ran while building (build scripts, macros) are there with the
+scope "excluded". The time and the serial number come from the source and the binary: the same release gives
+the same file.
 """
 
 import argparse
+import base64
 import datetime
 import hashlib
 import json
 import os
+import re
 import subprocess
 import tomllib
+import urllib.parse
 import uuid
+
+PAGE = "assets/admin"
 
 
 def metadata(target):
@@ -27,36 +35,13 @@ def checksums():
     return {(p["name"], p["version"]): p.get("checksum") for p in packages}
 
 
-def reached(nodes, root, kinds):
-    """The packages that are reached from `root` over dependencies of these kinds."""
-    found, left = set(), [root]
-    while left:
-        package = left.pop()
-        if package in found:
-            continue
-        found.add(package)
-        for dep in nodes[package]["deps"]:
-            if any(kind["kind"] in kinds for kind in dep["dep_kinds"]):
-                left.append(dep["pkg"])
-    return found
-
-
-def is_macro(package):
-    return any("proc-macro" in target["kind"] for target in package["targets"])
-
-
-def linked(nodes, packages, root):
-    """What is in the binary: macros run in the compiler, and so does what only they use."""
-    found, left = set(), [root]
-    while left:
-        package = left.pop()
-        if package in found or is_macro(packages[package]):
-            continue
-        found.add(package)
-        for dep in nodes[package]["deps"]:
-            if any(kind["kind"] is None for kind in dep["dep_kinds"]):
-                left.append(dep["pkg"])
-    return found
+def built(target, edges):
+    """Name and version of every crate that a build for `target` reaches over these kinds of edges."""
+    command = ["cargo", "tree", "--locked", "--target", target, "--edges", edges]
+    command += ["--prefix", "none", "--format", "{p}"]
+    lines = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
+    words = [line.split() for line in lines if line]
+    return {(word[0], word[1].removeprefix("v")) for word in words}
 
 
 def purl(package):
@@ -82,6 +67,31 @@ def component(package, checksum, is_linked):
     return entry
 
 
+def page_components():
+    """The packages in the admin page, which is built in."""
+    with open(f"{PAGE}/package-lock.json", encoding="utf-8") as lock:
+        locked = json.load(lock)["packages"]
+    known = {}
+    for path, entry in locked.items():
+        name = entry.get("name") or path.rpartition("node_modules/")[2]
+        known[name, entry.get("version")] = entry
+    with open(f"{PAGE}/dist/licenses.md", encoding="utf-8") as licences:
+        named = re.findall(r"^## (\S+) - (\S+) \((.+)\)$", licences.read(), re.MULTILINE)
+    for name, version, licence in sorted(named):
+        where = f"pkg:npm/{urllib.parse.quote(name)}@{version}"
+        kind, _, digest = known[name, version]["integrity"].partition("-")
+        yield {
+            "type": "library",
+            "bom-ref": where,
+            "name": name,
+            "version": version,
+            "scope": "required",
+            "hashes": [{"alg": kind.replace("sha", "SHA-"), "content": base64.b64decode(digest).hex()}],
+            "licenses": [{"expression": licence}],
+            "purl": where,
+        }
+
+
 def main():
     args = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     args.add_argument("--target", required=True)
@@ -92,27 +102,31 @@ def main():
     nodes = {node["id"]: node for node in data["resolve"]["nodes"]}
     packages = {package["id"]: package for package in data["packages"]}
     root = data["resolve"]["root"]
-    everything = reached(nodes, root, {None, "build"})
-    in_binary = linked(nodes, packages, root)
+    # Macros run in the compiler, and so does what only they use.
+    linked = built(args.target, "normal,no-proc-macro")
+    everything = built(args.target, "normal,build")
     sums = checksums()
+
+    def key(package):
+        return packages[package]["name"], packages[package]["version"]
 
     with open(args.binary, "rb") as binary:
         digest = hashlib.sha256(binary.read()).hexdigest()
     epoch = int(os.environ["SOURCE_DATE_EPOCH"])
     when = datetime.datetime.fromtimestamp(epoch, datetime.timezone.utc)
 
-    ordered = sorted(everything - {root}, key=lambda i: (packages[i]["name"], packages[i]["version"]))
-    components = [
-        component(packages[i], sums.get((packages[i]["name"], packages[i]["version"])), i in in_binary)
-        for i in ordered
-    ]
+    crates = sorted((i for i in packages if i != root and key(i) in everything), key=key)
+    components = [component(packages[i], sums.get(key(i)), key(i) in linked) for i in crates]
     dependencies = [
         {
             "ref": purl(packages[i]),
-            "dependsOn": sorted({purl(packages[d["pkg"]]) for d in nodes[i]["deps"] if d["pkg"] in everything}),
+            "dependsOn": sorted({purl(packages[d["pkg"]]) for d in nodes[i]["deps"] if key(d["pkg"]) in everything}),
         }
-        for i in [root, *ordered]
+        for i in [root, *crates]
     ]
+    page = list(page_components())
+    dependencies[0]["dependsOn"] += [package["bom-ref"] for package in page]
+    components += page
     print(
         json.dumps(
             {

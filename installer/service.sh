@@ -104,6 +104,22 @@ write_drop_in() {
 
 listen_lines() { printf '[Socket]\nListenStream=\nListenStream=%s' "$1"; }
 
+# Data and backups may lie outside the folder that the unit lets the service write to.
+write_paths() {
+    lines=''
+    for path in "$(data_folder)" "$(backups_folder)"; do
+        case $path in "$data" | "$data"/*) continue ;; esac
+        [ -d "$path" ] || folder "$path" "$user:$user" 700
+        # A disk that is not mounted must not keep the server from starting: `doctor` tells of it.
+        lines="$lines${newline}ReadWritePaths=\"-$path\""
+    done
+    if [ -n "$lines" ]; then
+        write_drop_in "$SERVICE.d/paths.conf" "[Service]$lines"
+    else
+        rm -f "$units/$SERVICE.d/paths.conf"
+    fi
+}
+
 # The units of version $1 with the addresses of the settings, and the command. `sockets_changed` tells that
 # systemd has to listen anew.
 write_units() {
@@ -130,6 +146,7 @@ write_units() {
     fi
     sockets_changed=$changed
     write_unit "$SERVICE"
+    write_paths
     sed "s|@ROOT@|$root|; s|@USER@|$user|" "$shipped/dream-bff.sh" >"$command.new"
     own root:root 755 "$command.new"
     mv "$command.new" "$command"

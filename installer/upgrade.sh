@@ -24,6 +24,16 @@ data_folder() {
     esac
 }
 
+# Where the program keeps backups, and copies from before a migration.
+backups_folder() {
+    folder=$(setting BACKUP_DIR)
+    case $folder in
+        '') printf '%s/backups' "$(data_folder)" ;;
+        /*) printf '%s' "$folder" ;;
+        *) printf '%s/%s' "$data" "$folder" ;;
+    esac
+}
+
 database() {
     address=$(setting DATABASE_URL)
     case $address in
@@ -35,7 +45,7 @@ database() {
 
 # The copy of schema $1 that was made since the upgrade began.
 snapshot_since() {
-    find "$(data_folder)/backups" -name "pre-migration-v$1-to-v*.db" -newer "$journal" 2>/dev/null |
+    find "$(backups_folder)" -name "pre-migration-v$1-to-v*.db" -newer "$journal" 2>/dev/null |
         sort | tail -n 1
 }
 
@@ -90,7 +100,7 @@ give_back() {
     copy=''
     if [ "$now" != "$schema" ]; then
         copy=$(snapshot_since "$schema")
-        [ -n "$copy" ] || fail "the database has schema ${now:-that cannot be read}, $old needs $schema, and there is no copy of before in $(data_folder)/backups" \
+        [ -n "$copy" ] || fail "the database has schema ${now:-that cannot be read}, $old needs $schema, and there is no copy of before in $(backups_folder)" \
             "$new is still installed. Look at its log: journalctl -u $SERVICE" \
             "Then restore a backup (docs/backup.md), and: install.sh --rollback"
         stop_all

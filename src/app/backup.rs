@@ -78,7 +78,7 @@ impl BackupPlace {
         let is_local = media.storage == StorageKind::Local;
         Ok(Self {
             database: storage.database_path(),
-            dir: dir(storage, backup),
+            dir: storage.backups_dir(),
             media_dir: is_local.then(|| storage.data_dir.join("media")),
             with_media: backup.backup_media,
             bucket,
@@ -93,11 +93,6 @@ impl BackupPlace {
             reserve_bytes: u64::from(storage.min_free_disk_mib) * 1024 * 1024,
         })
     }
-}
-
-/// Where backups lie on this machine, and copies from before migrations.
-pub(super) fn dir(storage: &StorageConfig, backup: &BackupConfig) -> PathBuf {
-    backup.backup_dir.clone().unwrap_or_else(|| storage.backups_dir())
 }
 
 fn bucket_settings(bucket: S3Config) -> io::Result<S3Settings> {

@@ -202,7 +202,7 @@ impl App {
         // Pictures would be stored there; what is looked at stays what it is.
         elsewhere.storage.data_dir = scratch;
         elsewhere.storage.database_url = Some(DatabaseUrl::at(config.storage.database_path()));
-        elsewhere.backup.backup_dir.get_or_insert_with(|| config.storage.backups_dir());
+        elsewhere.storage.backup_dir = Some(config.storage.backups_dir());
         Self::build(&elsewhere, facts, db, clock, rng)
     }
 
@@ -288,7 +288,7 @@ pub fn db_settings(config: &Config) -> DbSettings {
         write_queue: storage.db_write_queue as usize,
         write_batch: storage.db_write_batch as usize,
         slow_query_ms: storage.db_slow_ms,
-        ..DbSettings::new(storage.database_path(), backup::dir(storage, &config.backup))
+        ..DbSettings::new(storage.database_path(), storage.backups_dir())
     }
 }
 

@@ -1,8 +1,9 @@
 //! `migrate --rehearse`: tries the migration and the books on a copy, so that an upgrade that must fail
 //! does so before anything was touched.
 //!
-//! The server may run meanwhile. The copy lies in a folder of its own beside the backups and is removed
-//! in any case; what an interrupted rehearsal left is removed by the next one.
+//! The server may run meanwhile. The copy lies in a folder of its own in `DATA_DIR`, on the disk that the
+//! migration itself will need, and is removed in any case; what an interrupted rehearsal left is removed
+//! by the next one.
 
 use std::error::Error;
 use std::fs::{self, DirBuilder};
@@ -49,7 +50,7 @@ pub(super) fn run(storage: &StorageConfig, ignore_books: bool) -> Result<(), Box
     }
     // Refuses what is not ours, or newer, before anything is copied.
     migration_status(&live)?;
-    let folder = storage.backups_dir().join("rehearsal");
+    let folder = storage.data_dir.join("rehearsal");
     check_space(&live, &storage.data_dir)?;
     make_anew(&folder)?;
     let outcome = on_copy(&live, &folder, ignore_books);

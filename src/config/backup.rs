@@ -1,6 +1,5 @@
 //! Backups: when, where to, for how long.
 
-use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -30,10 +29,6 @@ pub struct BackupConfig {
     /// A backup begins up to so many minutes late, by chance (0–120), so that many servers do not upload at once.
     #[arg(long, env = "BACKUP_JITTER_MINUTES", default_value_t = 10, value_parser = clap::value_parser!(u32).range(0..=120))]
     pub backup_jitter_minutes: u32,
-
-    /// Folder of the backups (default: DATA_DIR/backups); best on another disk.
-    #[arg(long, env = "BACKUP_DIR", value_name = "/var/backups/dream-bff")]
-    pub backup_dir: Option<PathBuf>,
 
     /// Backups kept (1–10000); the newest good one always is.
     #[arg(long, env = "BACKUP_KEEP", default_value_t = 14, value_parser = clap::value_parser!(u32).range(1..=10_000))]

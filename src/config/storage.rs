@@ -18,6 +18,10 @@ pub struct StorageConfig {
     #[arg(long, env = "DATABASE_URL", value_name = "sqlite://data/dream.db")]
     pub database_url: Option<DatabaseUrl>,
 
+    /// Folder of the backups and of copies from before a migration (default: DATA_DIR/backups); best on another disk.
+    #[arg(long, env = "BACKUP_DIR", value_name = "/var/backups/dream-bff")]
+    pub backup_dir: Option<PathBuf>,
+
     /// Database connections for reading (2–64).
     #[arg(long, env = "DB_READERS", default_value_t = 4, value_parser = clap::value_parser!(u32).range(2..=64))]
     pub db_readers: u32,
@@ -60,8 +64,8 @@ impl StorageConfig {
         }
     }
 
-    /// Where snapshots before a schema change go.
+    /// Where backups lie on this machine, and copies from before migrations.
     pub fn backups_dir(&self) -> PathBuf {
-        self.data_dir.join("backups")
+        self.backup_dir.clone().unwrap_or_else(|| self.data_dir.join("backups"))
     }
 }

@@ -5,6 +5,7 @@
 //! exactly what the migrations saw. What was applied is recorded twice: `PRAGMA user_version` (the
 //! number, cheap to read) and `schema_migrations` (when, and the checksum of the text).
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, params};
@@ -251,11 +252,29 @@ fn copy_before(
     to: i64,
 ) -> Result<PathBuf, OpenError> {
     connection::create_dir(&settings.backups_dir)?;
+    let begin = format!("pre-migration-v{from}-to-v{to}-");
+    remove_cut_off(&settings.backups_dir, &begin);
     let time = clock.now().rfc3339().replace([':', '-'], "");
-    let copy = settings.backups_dir.join(format!("pre-migration-v{from}-to-v{to}-{time}.db"));
+    let copy = settings.backups_dir.join(format!("{begin}{time}.db"));
     let bytes = snapshot(&settings.path, &copy)?;
     tracing::info!(path = %copy.display(), bytes, "the database was copied before the migration");
     Ok(copy)
+}
+
+/// Removes what earlier tries left that were killed while they copied: a server that is started again and
+/// again must not fill the disk with halves. The caller holds the database's write lock, so that nobody else
+/// is making this copy.
+fn remove_cut_off(dir: &Path, begin: &str) {
+    for entry in fs::read_dir(dir).into_iter().flatten().filter_map(Result::ok) {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if name.starts_with(begin) && name.ends_with(".db.partial") {
+            let path = entry.path();
+            if let Err(error) = fs::remove_file(&path) {
+                tracing::warn!(path = %path.display(), %error, "the half of a copy cannot be removed");
+            }
+        }
+    }
 }
 
 fn check_references(conn: &Connection, path: &Path) -> Result<(), OpenError> {

@@ -77,6 +77,25 @@ fn an_existing_database_is_copied_before_its_schema_changes() {
     site.sql("UPDATE t SET m = 1").unwrap();
 }
 
+#[test]
+fn halves_of_earlier_copies_do_not_pile_up_when_it_is_tried_again_and_again() {
+    let site = Site::new();
+    site.apply(&[ONE]).unwrap();
+    let dir = &site.settings.backups_dir;
+    fs::create_dir_all(dir).unwrap();
+    let half = dir.join("pre-migration-v1-to-v2-20260129T115900.000Z.db.partial");
+    let others = ["pre-migration-v1-to-v2-20250101T000000.000Z.db", "notes.db.partial"];
+    fs::write(&half, "half").unwrap();
+    for other in others {
+        fs::write(dir.join(other), "whole").unwrap();
+    }
+    site.apply(&[ONE, TWO]).unwrap();
+    assert!(!half.exists());
+    for other in others {
+        assert!(dir.join(other).exists(), "{other}");
+    }
+}
+
 fn migration_status_of(path: &Path, known: &[Migration]) -> i64 {
     inspect(&Connection::open(path).unwrap(), path, known).unwrap()
 }

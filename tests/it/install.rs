@@ -168,6 +168,32 @@ fn a_release_that_changed_the_data_is_taken_back_with_them() {
     assert_eq!(machine.set_aside(), 1, "what the newer program wrote is kept");
 }
 
+#[test]
+fn data_come_back_from_a_backup_folder_elsewhere_too() {
+    let machine = Machine::new();
+    let first = machine.install("first");
+    let elsewhere = machine.path("mnt/backups");
+    let setting = format!("BACKUP_DIR={}", elsewhere.display());
+    let current = machine.path("opt/dream-bff/current");
+    machine.run(&current, &["--apply", "--set", &setting]).expect_code(0);
+    assert_eq!(mode(&elsewhere), 0o700);
+    let paths = machine.path("etc/systemd/system/dream-bff.service.d/paths.conf");
+    let may_write = fs::read_to_string(&paths).unwrap();
+    let line = format!("ReadWritePaths=\"-{}\"", elsewhere.display());
+    assert!(may_write.lines().any(|found| found == line), "{may_write}");
+
+    let schema = machine.schema();
+    let bad = machine.release("bad", Kind::Migrates);
+    let said = machine.run(&bad, &["--upgrade"]).expect_code(1);
+    assert!(said.contains("with the data of before"), "{said}");
+    assert_eq!((machine.schema(), machine.set_aside()), (schema, 1));
+    assert!(machine.is_well());
+
+    let said = machine.run(&first, &["--uninstall", "--purge", "--yes"]).expect_code(0);
+    assert!(said.contains("kept") && said.contains(elsewhere.to_str().unwrap()), "{said}");
+    assert!(elsewhere.exists() && !paths.exists());
+}
+
 /// Whatever moment the power goes at, the next run leads to a server that is well.
 #[test]
 fn an_exchange_that_was_cut_off_is_finished_or_undone_by_the_next_run() {

@@ -13,8 +13,9 @@ use crate::base::clock::Clock;
 use crate::clients::call_stats::CallState;
 
 /// Folders: a web server of the same group may read, nobody else.
-const FOLDER_MODE: u32 = 0o750;
-const FILE_MODE: u32 = 0o640;
+pub const FOLDER_MODE: u32 = 0o750;
+/// Files likewise.
+pub const FILE_MODE: u32 = 0o640;
 
 /// Half-written files of a process that died are removed at the next start when they are this old.
 const STALE: Duration = Duration::from_secs(3600);

@@ -12,7 +12,7 @@ use std::io;
 use std::pin::Pin;
 
 pub use self::key::{BadKey, ObjectKey, ObjectKind};
-pub use self::local::LocalStorage;
+pub use self::local::{FILE_MODE, FOLDER_MODE, LocalStorage};
 pub use self::s3::archive::{Archive, Listed};
 pub use self::s3::{S3Settings, S3Storage};
 use super::call_stats::CallState;

@@ -14,7 +14,7 @@ use crate::db::{CopyError, DbError, LockError, OpenError, SnapshotError};
 pub(super) use self::manifest::FORMAT;
 pub use self::manifest::{Books, FileSum, Manifest, MediaList};
 pub use self::name::BackupName;
-pub(super) use self::name::{compact, is_ours, pre_migration_time};
+pub(super) use self::name::{compact, growing_pre_migration_time, is_ours, pre_migration_time};
 pub(super) use self::schedule::{Times, expired, is_due, is_late, next_due};
 
 /// What asked for a backup.

@@ -1,7 +1,7 @@
 //! Pictures beside the backups.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use dream_bff::features::backups::Cause;
 use dream_bff::features::backups::service::{self, Made, Wish};
@@ -77,6 +77,13 @@ async fn pictures_are_kept_once_and_come_back() {
     let mut back: Vec<_> = contents(&folder.path().join("media")).into_values().collect();
     back.retain(|bytes| live.contains(bytes));
     assert_eq!(back.len() as u64, second.media.files);
+    // The storage finds them as it would have made them, whoever put them there.
+    use std::os::unix::fs::PermissionsExt as _;
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    for path in contents(&folder.path().join("media")).keys() {
+        assert_eq!((mode(path), mode(path.parent().unwrap())), (0o640, 0o750), "{path:?}");
+    }
+    assert_eq!(mode(&kept), 0o700);
     // Again there is nothing to bring.
     let said = ok(&run(folder.path(), &["restore", "latest", "--with-media"], &settings));
     assert!(said.contains(" 0 brought back, 0 missing"), "{said}");

@@ -251,6 +251,24 @@ fn a_backup_of_an_older_schema_is_migrated_for_a_try_and_restored_as_it_is() {
 }
 
 #[test]
+fn a_copy_from_before_a_migration_lies_where_the_backups_do() {
+    let folder = TempDir::new().unwrap();
+    let (data, elsewhere) = (folder.path().join("data"), folder.path().join("elsewhere"));
+    fs::create_dir(&data).unwrap();
+    older_database(&data.join("dream.db"));
+    let settings = [("BACKUP_DIR", elsewhere.to_str().unwrap())];
+    let said = ok(&run(&data, &["migrate", "--rehearse"], &settings));
+    assert!(said.contains("the books of the copy balance"), "{said}");
+    assert!(!elsewhere.exists(), "a rehearsal keeps nothing");
+    let said = ok(&run(&data, &["migrate"], &settings));
+    let copies = files(&elsewhere);
+    assert!(copies.len() == 1 && copies[0].starts_with("pre-migration-v"), "{copies:?}");
+    assert!(said.contains(&copies[0]), "{said}");
+    assert!(files(&data).iter().all(|file| file.starts_with("dream.db")), "{:?}", files(&data));
+    ok(&run(&data, &["restore", &copies[0]], &settings));
+}
+
+#[test]
 fn the_sandbox_has_backups_when_they_are_asked_for() {
     let folder = TempDir::new().unwrap();
     let data = folder.path();

@@ -95,6 +95,11 @@ pub(in crate::features::backups) fn pre_migration_time(file: &str) -> Option<Uni
     if is_number(from) && is_number(to) { parse_time(&time) } else { None }
 }
 
+/// The same of a copy that is still being made, or of which a kill left the half.
+pub(in crate::features::backups) fn growing_pre_migration_time(file: &str) -> Option<UnixMillis> {
+    pre_migration_time(file.strip_suffix(".partial")?)
+}
+
 /// Whether a file of this name may be one of ours: a backup's, or what a run that was cut off left.
 pub(in crate::features::backups) fn is_ours(file: &str) -> bool {
     let whole = file.strip_suffix(".partial").unwrap_or(file);
@@ -135,6 +140,9 @@ mod tests {
     fn a_copy_from_before_a_migration_says_when() {
         let at = pre_migration_time("pre-migration-v12-to-v13-20260129T120000.007Z.db");
         assert_eq!(at, Some(UnixMillis(1_769_688_000_007)));
+        let half = "pre-migration-v12-to-v13-20260129T120000.007Z.db.partial";
+        assert_eq!(growing_pre_migration_time(half), at);
+        assert_eq!(pre_migration_time(half), None);
         for other in ["pre-migration-v1-to-v2.db", "pre-migration-vx-to-v2-20260129T120000.007Z.db"]
         {
             assert_eq!(pre_migration_time(other), None);

@@ -12,7 +12,8 @@ use crate::base::low_priority;
 use crate::base::time::UnixMillis;
 use crate::db::lock_file;
 use crate::features::backups::model::{
-    Backup, BackupError, BackupKind, BackupName, Manifest, expired, is_ours, pre_migration_time,
+    Backup, BackupError, BackupKind, BackupName, Manifest, expired, growing_pre_migration_time,
+    is_ours, pre_migration_time,
 };
 
 /// Where runs work; nothing in it is of any worth to the next.
@@ -24,6 +25,9 @@ const LOCK: &str = ".lock";
 /// A run that has just ended may still hold it for a moment, through a process that is being started.
 const LOCK_TRIES: u32 = 5;
 const LOCK_PAUSE: Duration = Duration::from_millis(50);
+
+/// A copy from before a migration that is still not complete after so long never will be.
+const GROWING_SECONDS: i64 = 24 * 3600;
 
 /// Longest manifest that is read, in bytes.
 const MANIFEST_MAX: u64 = 1024 * 1024;
@@ -133,6 +137,19 @@ impl Folder {
         Ok(())
     }
 
+    /// Removes halves of copies from before migrations, left by a kill. One that was begun lately may be
+    /// growing: migrations hold the lock of the database, not that of this folder.
+    pub(super) fn remove_cut_off(&self, now: UnixMillis) -> Result<(), BackupError> {
+        let before = now.plus_seconds(-GROWING_SECONDS);
+        for file in names(&self.dir)? {
+            if growing_pre_migration_time(&file).is_some_and(|begun| begun < before) {
+                let path = self.path(&file);
+                remove_if_there(&path).map_err(BackupError::file(&path))?;
+            }
+        }
+        Ok(())
+    }
+
     fn clear(&self) -> Result<(), BackupError> {
         let work = self.dir.join(WORK);
         match fs::remove_dir_all(&work) {
@@ -232,11 +249,17 @@ fn names(dir: &Path) -> Result<Vec<String>, BackupError> {
     Ok(names.collect())
 }
 
+/// Makes `dir`, and what is missing above it, for the owner only.
 pub(super) fn make_dir(dir: &Path) -> Result<(), BackupError> {
+    make_dir_with(dir, 0o700)
+}
+
+/// The same with the mode `mode`.
+pub(super) fn make_dir_with(dir: &Path, mode: u32) -> Result<(), BackupError> {
     if dir.is_dir() {
         return Ok(());
     }
-    let made = DirBuilder::new().recursive(true).mode(0o700).create(dir);
+    let made = DirBuilder::new().recursive(true).mode(mode).create(dir);
     made.map_err(BackupError::file(dir))
 }
 

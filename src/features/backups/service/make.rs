@@ -52,6 +52,8 @@ pub async fn make(place: &BackupPlace, clock: &Clock, wish: Wish) -> Result<Made
         .map_err(|_| BackupError::NoDatabase(place.database.clone()))?
         .len();
     let folder = Folder::enter(&place.dir)?;
+    // Before the room is measured, which they take.
+    folder.remove_cut_off(clock.now())?;
     // The copy and, beside it, its compressed form, or the form and what comes out of it again.
     pace::expect_room(&place.dir, size.saturating_add(size / 2), place.reserve_bytes)?;
     let name = free_name(place, &folder, clock);

@@ -5,21 +5,34 @@
 //! names any more.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::io::{self, BufRead, BufReader, Cursor, ErrorKind, Read};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use super::folder::{self, Folder};
 use super::pace::Pace;
 use super::pack;
 use crate::app::backup::BackupPlace;
-use crate::clients::object_storage::ObjectKey;
+use crate::clients::object_storage::{FILE_MODE, FOLDER_MODE, ObjectKey};
 use crate::db::{Db, DbError};
 use crate::features::backups::model::{BackupError, BackupName, FileSum, MediaList};
 use crate::features::media;
 
 /// The pictures of all backups, in their folder or bucket.
 const KEPT: &str = "media";
+
+/// Who may read a picture where it is put.
+struct Modes {
+    folder: u32,
+    /// `None`: a copy is the owner's alone, and a second name has the mode of the first.
+    file: Option<u32>,
+}
+
+/// As everything among the backups.
+const AMONG_BACKUPS: Modes = Modes { folder: 0o700, file: None };
+/// As the storage itself would have put it there.
+const IN_STORAGE: Modes = Modes { folder: FOLDER_MODE, file: Some(FILE_MODE) };
 
 /// Longest line of a list, in bytes; keys have 70.
 const LINE_MAX: u64 = 4096;
@@ -97,8 +110,8 @@ pub(super) fn keep(
     let kept = kept_dir(folder.dir());
     let mut missing = 0;
     for (key, bytes) in list {
-        let is_there = bring(&media_dir.join(key.as_str()), &kept.join(key.as_str()), *bytes, pace);
-        missing += u64::from(!is_there?);
+        let (from, to) = (media_dir.join(key.as_str()), kept.join(key.as_str()));
+        missing += u64::from(!bring(&from, &to, *bytes, &AMONG_BACKUPS, pace)?);
     }
     Ok(missing)
 }
@@ -117,7 +130,7 @@ pub(super) fn bring_back(
         if has_size(&to, *bytes) {
             continue;
         }
-        if bring(&kept.join(key.as_str()), &to, *bytes, &mut pace)? {
+        if bring(&kept.join(key.as_str()), &to, *bytes, &IN_STORAGE, &mut pace)? {
             brought += 1;
         } else {
             missing += 1;
@@ -139,7 +152,13 @@ pub(super) fn has_size(path: &Path, bytes: u64) -> bool {
 }
 
 /// Makes `to` the file `from`, unless it is there. `false`: there is no such file of this size.
-fn bring(from: &Path, to: &Path, bytes: u64, pace: &mut Pace) -> Result<bool, BackupError> {
+fn bring(
+    from: &Path,
+    to: &Path,
+    bytes: u64,
+    modes: &Modes,
+    pace: &mut Pace,
+) -> Result<bool, BackupError> {
     if has_size(to, bytes) {
         return Ok(true);
     }
@@ -147,7 +166,7 @@ fn bring(from: &Path, to: &Path, bytes: u64, pace: &mut Pace) -> Result<bool, Ba
         return Ok(false);
     }
     let dir = to.parent().unwrap_or(Path::new("."));
-    folder::make_dir(dir)?;
+    folder::make_dir_with(dir, modes.folder)?;
     let growing = to.with_extension("partial");
     match fs::remove_file(&growing) {
         Err(err) if err.kind() != ErrorKind::NotFound => {
@@ -161,6 +180,10 @@ fn bring(from: &Path, to: &Path, bytes: u64, pace: &mut Pace) -> Result<bool, Ba
             let _ = fs::remove_file(&growing);
             BackupError::File { path: to.to_path_buf(), source }
         })?;
+    }
+    if let Some(mode) = modes.file {
+        let set = fs::set_permissions(&growing, Permissions::from_mode(mode));
+        set.map_err(BackupError::file(&growing))?;
     }
     fs::rename(&growing, to).map_err(BackupError::file(to))?;
     folder::sync_dir(dir)?;
