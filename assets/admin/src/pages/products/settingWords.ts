@@ -13,6 +13,7 @@ export const SECTIONS: Record<string, { name: Text; about: Text }> = {
   moderation: { name: ['内容安全', 'Moderation'], about: ['文字和图片由谁检查。', 'Who looks at texts and pictures.'] },
   messages: { name: ['订阅消息', 'Subscribe messages'], about: ['微信模板与填写的内容。', 'WeChat templates and what fills them.'] },
   announcement: { name: ['公告', 'Announcement'], about: ['打开小程序的人看到的公告。', 'What everybody is told who opens the mini-program.'] },
+  alerts: { name: ['告警', 'Alerts'], about: ['出事时通知谁：企业微信群、飞书群或自己的地址。', 'Who is told when something is wrong: a WeCom or Feishu group, or an address of yours.'] },
   limits: { name: ['访问频率', 'Rate limits'], about: ['每分钟允许多少次请求。', 'Requests allowed a minute.'] },
 };
 
@@ -47,11 +48,11 @@ export function valueName(value: string): string {
 
 const UNITS: Record<string, string> = {
   points: '积分', days: '天', seconds: '秒', minutes: '分钟', hours: '小时', users: '人', orders: '笔', reports: '次',
-  pictures: '张', jobs: '个', times: '次', ms: '毫秒', milliseconds: '毫秒', messages: '条', characters: '字',
+  pictures: '张', jobs: '个', times: '次', ms: '毫秒', milliseconds: '毫秒', messages: '条', characters: '字', percent: '%', requests: '次',
 };
 
 export function unitName(unit: string): string {
-  return lang.value === 'en' ? unit : (UNITS[unit] ?? unit);
+  return lang.value === 'en' && unit !== 'percent' ? unit : (UNITS[unit] ?? unit);
 }
 
 /** A value as the list of differences writes it. */
