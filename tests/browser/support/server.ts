@@ -39,13 +39,14 @@ export class Server {
     }
   }
 
-  static async start(kind: 'sandbox' | 'fresh'): Promise<Server> {
+  /** `more` is added to its environment. */
+  static async start(kind: 'sandbox' | 'fresh', more: Record<string, string> = {}): Promise<Server> {
     const folder = mkdtempSync(join(tmpdir(), 'dream-bff-browser-'));
     const port = await freePort();
     const base = `http://127.0.0.1:${port}`;
     const child = spawn(BINARY, kind === 'sandbox' ? ['serve', '--sandbox'] : ['serve'], {
       cwd: folder,
-      env: { PATH: process.env['PATH'], LISTEN: `127.0.0.1:${port}`, PUBLIC_URL: base, ...COMMON, ...(kind === 'sandbox' ? {} : PRODUCTION) },
+      env: { PATH: process.env['PATH'], LISTEN: `127.0.0.1:${port}`, PUBLIC_URL: base, ...COMMON, ...(kind === 'sandbox' ? {} : PRODUCTION), ...more },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     const server = new Server(child, folder, base);
