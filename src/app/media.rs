@@ -11,7 +11,7 @@ use crate::base::cpu_pool::CpuPool;
 use crate::clients::fetch::{FetchSettings, Fetcher};
 use crate::clients::object_storage::{LocalStorage, ObjectStorage, S3Settings, S3Storage};
 use crate::config::media::S3Config;
-use crate::config::{Config, ConfigError};
+use crate::config::{Config, ConfigError, MediaConfig, StorageConfig};
 
 /// Fetches that may wait for each one that runs; the pictures' own queue is the tighter bound.
 const FETCH_QUEUE_FACTOR: u32 = 32;
@@ -60,14 +60,8 @@ impl Media {
     pub(super) fn open(config: &Config, clock: &Clock) -> Result<Self, MediaStartError> {
         let media = &config.media;
         let own_url = format!("{}/media", config.http.public_url());
-        let base_url = media.media_base_url.as_ref().map(|url| url.as_str().to_owned());
-        let max_bytes = media.media_max_mib as usize * 1024 * 1024;
-        let storage: Arc<dyn ObjectStorage> = match media.s3()? {
-            Some(bucket) => {
-                Arc::new(S3Storage::new(s3_settings(bucket, max_bytes)?, clock.clone())?)
-            }
-            None => Arc::new(LocalStorage::open(config.storage.data_dir.join("media"), clock)?),
-        };
+        let max_bytes = max_bytes(media);
+        let storage = open_storage(&config.storage, media, clock)?;
         let fetcher = Fetcher::new(&FetchSettings {
             timeout: Duration::from_secs(media.media_fetch_timeout),
             concurrency: media.media_fetch_concurrency,
@@ -79,7 +73,7 @@ impl Media {
             storage,
             fetcher,
             pool: CpuPool::new("media", media.media_workers as usize, media.media_queue as usize)?,
-            base_url: base_url.unwrap_or_else(|| own_url.clone()),
+            base_url: base_url(media, &config.http.public_url()),
             own_url,
             limits: MediaLimits {
                 max_pixels: u64::from(media.media_max_megapixels) * 1_000_000,
@@ -90,6 +84,35 @@ impl Media {
             },
         })
     }
+}
+
+/// The storage that the settings name.
+///
+/// # Errors
+/// When settings of the bucket are missing, or the folder cannot be used.
+pub fn open_storage(
+    storage: &StorageConfig,
+    media: &MediaConfig,
+    clock: &Clock,
+) -> Result<Arc<dyn ObjectStorage>, MediaStartError> {
+    Ok(match media.s3()? {
+        Some(bucket) => {
+            Arc::new(S3Storage::new(s3_settings(bucket, max_bytes(media))?, clock.clone())?)
+        }
+        None => Arc::new(LocalStorage::open(storage.data_dir.join("media"), clock)?),
+    })
+}
+
+/// Under which clients of the server at `public_url` find pictures, without a slash at the end.
+pub fn base_url(media: &MediaConfig, public_url: &str) -> String {
+    match &media.media_base_url {
+        Some(url) => url.as_str().to_owned(),
+        None => format!("{public_url}/media"),
+    }
+}
+
+fn max_bytes(media: &MediaConfig) -> usize {
+    media.media_max_mib as usize * 1024 * 1024
 }
 
 /// The image APIs whose links are followed wherever they lead: those that make the pictures of jobs.

@@ -24,7 +24,7 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::base::error_chain::error_chain;
 use crate::config::parse::{ignore_empty_variables, load_dotenv, one_line};
-use crate::config::{Config, ConfigError, StorageConfig, credentials};
+use crate::config::{Config, ConfigError, MediaConfig, StorageConfig, credentials};
 
 /// A setting stopped the start.
 const EXIT_CONFIG: u8 = 2;
@@ -45,7 +45,7 @@ enum Command {
     /// Run the server.
     Serve(Box<ServeArgs>),
     /// Fill a fresh database with demo data; run it before `serve`, with the same settings.
-    Seed(SeedArgs),
+    Seed(Box<SeedArgs>),
     /// Print the API document (OpenAPI, JSON).
     Openapi(OpenapiArgs),
     /// Make, list and let in again administrators of the admin page.
@@ -94,6 +94,8 @@ struct SeedArgs {
     public_url: crate::config::values::PublicUrl,
     #[command(flatten)]
     storage: StorageConfig,
+    #[command(flatten)]
+    media: MediaConfig,
 }
 
 #[derive(clap::Args, Debug)]

@@ -7,22 +7,27 @@
 //! used gets its images in one write, which takes about two seconds for each 100 000 of them and holds
 //! other writes up: seed before serving. All else comes in writes of a second or two at most.
 //!
-//! The links of pictures lead to `seed/…` below the media address. They are placeholders: no
-//! picture is stored.
+//! Images and avatars share some dozens of small pictures, which are drawn and stored like any other
+//! (`seed/pictures.rs`); however many rows are asked for, there are no more of them.
 
 mod content;
 mod dice;
+mod pictures;
 mod store;
 mod templates;
 mod words;
 
 use std::fmt;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use self::pictures::Album;
+pub use self::pictures::MediaPlace;
 use self::store::FavoriteRow;
 use crate::base::clock::Stopwatch;
 use crate::base::ids::UserId;
+use crate::clients::object_storage::StorageError;
 use crate::db::{Db, DbError, Tx};
 
 /// Rows per transaction: few enough to hold up other writes for some hundredths of a second only,
@@ -118,40 +123,51 @@ pub enum SeedError {
         "the demo data could not be written completely; delete the database file before the next try"
     )]
     Db(#[from] DbError),
+    /// A picture could not be drawn. Nothing was changed.
+    #[error("the pictures of the demo cannot be drawn")]
+    Draw(#[source] io::Error),
+    /// A picture could not be stored. Nothing but rows of pictures is there; run it again.
+    #[error("the pictures of the demo cannot be stored")]
+    Storage(#[from] StorageError),
 }
 
-/// Fills `db`. `media_base` is the address that pictures are linked below, such as
-/// `https://api.example.com/media`.
+/// Fills `db`, and `media` with the pictures that its rows link to.
 ///
 /// # Panics
 ///
 /// Inside an async runtime, whose worker it would block: call it before, or on a blocking thread.
-pub fn run(db: &Db, options: &SeedOptions, media_base: &str) -> Result<SeedReport, SeedError> {
-    run_with(db, options, media_base, u32::MAX)
+pub fn run(db: &Db, options: &SeedOptions, media: MediaPlace<'_>) -> Result<SeedReport, SeedError> {
+    run_with(db, options, media, Album::draw, u32::MAX)
 }
 
-/// [`run`], with so many images at once.
+/// [`run`], with these pictures and so many images at once.
 fn run_with(
     db: &Db,
     options: &SeedOptions,
-    media_base: &str,
+    media: MediaPlace<'_>,
+    album: impl FnOnce() -> io::Result<Album>,
     images_at_once: u32,
 ) -> Result<SeedReport, SeedError> {
     let watch = Stopwatch::start();
-    let media_base = media_base.trim_end_matches('/');
     let &SeedOptions { users, images, templates, seed, balance } = options;
     let seeded = db.read_inline("seed.check", store::count_seeded_users)?;
     if seeded > 0 {
         return Err(SeedError::AlreadySeeded { users: seeded });
     }
 
-    let rows = (0..users).map(|n| content::user(seed, n, users, balance, media_base));
+    let album = album().map_err(SeedError::Draw)?;
+    let links = Arc::new(album.links(media.base_url));
+    // The rows stand before the bytes, so that nothing lies in the storage that no row knows of.
+    let rows = album.rows().into_iter();
+    write_all(db, "seed.pictures", ROWS_PER_WRITE, rows, store::insert_picture)?;
+    album.store(media.storage)?;
+
+    let rows = (0..users).map(|n| content::user(seed, n, users, balance, &links));
     let user_ids: Vec<UserId> =
         write_all(db, "seed.users", ROWS_PER_WRITE, rows, store::insert_user)?;
 
     let authors = Arc::new(user_ids.clone());
-    let base: Arc<str> = media_base.into();
-    let image = move |n| content::image(seed, n, images, &authors, &base);
+    let image = move |n| content::image(seed, n, images, &authors, &links);
     let until = image(images.saturating_sub(1)).created_at;
     let first =
         db.write_blocking("seed.places", move |tx| store::take_places(tx, images, until))?;

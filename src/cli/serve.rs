@@ -86,8 +86,9 @@ fn run_server(
     let app = App::open(&config, Clock::system(), Rng::system())?;
     logs.attach(&app.log);
     if sandbox.is_some() && is_fresh {
-        let media_base = format!("{}/media", config.http.public_url());
-        seed::run(&app.db, &SANDBOX_SEED, &media_base)?;
+        let media =
+            seed::MediaPlace { storage: &*app.media.storage, base_url: &app.media.base_url };
+        seed::run(&app.db, &SANDBOX_SEED, media)?;
     }
     features::prepare(&app)?;
     let served = runtime.block_on(serve(&app, &config, sandbox, inherited));

@@ -41,10 +41,21 @@ pub use self::wechat_pay::{BillEdit, Delivery, Paid, PayCall, PayOrder, PayRefun
 pub use self::wechat_pay::{RefundStatus, Rotation, TradeState, Trust, WechatPaySim};
 
 use self::image_api::Limits;
+use sha2::{Digest as _, Sha256};
+
 use self::outbox::Outbox;
 use self::tasks::Tasks;
 use crate::base::clock::Clock;
 use crate::base::rng::Rng;
+
+/// A picture as the simulated image API draws it for this prompt, as PNG: the same bytes each time.
+///
+/// # Errors
+/// When it cannot be encoded, as with a side of 0.
+pub fn draw(prompt: &str, width: u32, height: u32) -> io::Result<Vec<u8>> {
+    let seed: [u8; 32] = Sha256::digest(prompt).into();
+    picture::draw(prompt, &seed, width, height).map_err(io::Error::other)
+}
 
 /// How long [`Sandbox::stop`] waits for open connections.
 const STOP_LIMIT: Duration = Duration::from_secs(2);

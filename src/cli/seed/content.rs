@@ -5,6 +5,7 @@
 //! pictures. The dates are fixed and in the past, so that what people publish comes before it.
 
 use super::dice::{Dice, Window};
+use super::pictures::{AVATARS, Links, PER_CATEGORY};
 use super::words::{FINISHES, LIGHTS, NAME_ENDS, NAME_STARTS, THEMES};
 use crate::base::ids::UserId;
 use crate::base::time::UnixMillis;
@@ -24,14 +25,6 @@ const FAVORITE_DICE: u64 = 3;
 /// Only the first users keep favorites: enough to look at, and whoever tries the API as another
 /// one starts with an empty list.
 pub(super) const USERS_WITH_FAVORITES: u32 = 100;
-
-/// Different pictures per category; gallery images share them.
-const PICTURES: usize = 12;
-/// Different avatars.
-const AVATARS: usize = 24;
-
-/// Width and height in pixels, by the number of the picture.
-const SIZES: [(u32, u32); 4] = [(1024, 1024), (768, 1024), (1024, 768), (576, 1024)];
 
 /// A row of `users`, with the points it starts with.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,7 +58,7 @@ pub(super) enum Kept {
 }
 
 /// The user with this index (from 0) of `of`.
-pub(super) fn user(seed: u64, n: u32, of: u32, balance: i64, media_base: &str) -> DemoUser {
+pub(super) fn user(seed: u64, n: u32, of: u32, balance: i64, links: &Links) -> DemoUser {
     let dice = &mut Dice::new(seed, USER_DICE, n);
     let (start, end) = (dice.pick(&NAME_STARTS), dice.pick(&NAME_ENDS));
     // Most names are taken, as everywhere: two in three carry a number.
@@ -76,16 +69,17 @@ pub(super) fn user(seed: u64, n: u32, of: u32, balance: i64, media_base: &str) -
     DemoUser {
         openid: format!("seed-{:06}", n + 1),
         nick_name,
-        avatar_url: format!("{media_base}/seed/avatar-{:02}.png", 1 + dice.index(AVATARS)),
+        avatar_url: links.avatars[dice.index(AVATARS)].clone(),
         balance,
         created_at: USERS.time(n, of, dice),
     }
 }
 
 /// The image with this index (from 0, the oldest) of `of`, by one of `authors`.
-pub(super) fn image(seed: u64, n: u32, of: u32, authors: &[UserId], media_base: &str) -> DemoImage {
+pub(super) fn image(seed: u64, n: u32, of: u32, authors: &[UserId], links: &Links) -> DemoImage {
     let dice = &mut Dice::new(seed, IMAGE_DICE, n);
-    let theme = &THEMES[dice.index(THEMES.len())];
+    let number = dice.index(THEMES.len());
+    let theme = &THEMES[number];
     let prompt = format!(
         "{}，{}，{}，{}，{}",
         dice.pick(&theme.subjects),
@@ -94,27 +88,20 @@ pub(super) fn image(seed: u64, n: u32, of: u32, authors: &[UserId], media_base: 
         dice.pick(&theme.styles),
         dice.pick(&FINISHES),
     );
-    let picture = dice.index(PICTURES);
-    let (width, height) = SIZES[picture % SIZES.len()];
+    let picture = &links.pictures[number][dice.index(PER_CATEGORY)];
     // The lower of two draws: some publish much, most little.
     let author = dice.index(authors.len()).min(dice.index(authors.len()));
     DemoImage {
-        image_url: picture_url(media_base, theme.category_id, picture, ""),
-        thumbnail_url: picture_url(media_base, theme.category_id, picture, "-thumb"),
-        width,
-        height,
+        image_url: picture.url.clone(),
+        thumbnail_url: picture.url.clone(),
+        width: picture.width,
+        height: picture.height,
         prompt,
         category_id: theme.category_id,
         author: authors.get(author).copied(),
         likes: likes(dice),
         created_at: IMAGES.time(n, of, dice),
     }
-}
-
-/// Where pictures of the demo lie: `seed/portrait-01.png` to `-12.png`, the same for the other
-/// categories, each with a `-thumb` beside it.
-fn picture_url(media_base: &str, category_id: &str, picture: usize, suffix: &str) -> String {
-    format!("{media_base}/seed/{category_id}-{:02}{suffix}.png", picture + 1)
 }
 
 /// Few pictures are loved by thousands, most by dozens.
@@ -152,21 +139,36 @@ pub(super) fn favorites(
 mod tests {
     use std::collections::{HashMap, HashSet};
 
+    use super::super::pictures::Link;
     use super::*;
 
-    const BASE: &str = "http://127.0.0.1:3000/media";
+    /// Links to pictures that nobody has drawn: what rows say does not depend on it.
+    fn links() -> Links {
+        let link = |theme: usize, n: usize| Link {
+            url: format!("http://127.0.0.1:3000/media/{theme}-{n}.png"),
+            width: u32::try_from(300 + n).unwrap(),
+            height: 300,
+        };
+        Links {
+            pictures: (0..THEMES.len())
+                .map(|theme| (0..PER_CATEGORY).map(|n| link(theme, n)).collect())
+                .collect(),
+            avatars: (0..AVATARS).map(|n| format!("avatar-{n}.png")).collect(),
+        }
+    }
 
     fn images(seed: u64, of: u32) -> Vec<DemoImage> {
         let authors: Vec<UserId> = (1..=50).map(UserId).collect();
-        (0..of).map(|n| image(seed, n, of, &authors, BASE)).collect()
+        let links = links();
+        (0..of).map(|n| image(seed, n, of, &authors, &links)).collect()
     }
 
     #[test]
     fn the_seed_decides_and_nothing_else() {
         assert_eq!(images(42, 200), images(42, 200));
         assert_ne!(images(42, 200), images(43, 200));
-        let of_few = image(42, 7, 10, &[UserId(1)], BASE);
-        let of_many = image(42, 7, 1_000, &[UserId(1)], BASE);
+        let of_few = image(42, 7, 10, &[UserId(1)], &links());
+        let of_many = image(42, 7, 1_000, &[UserId(1)], &links());
         assert_eq!((of_few.prompt, of_few.likes), (of_many.prompt, of_many.likes));
     }
 
@@ -201,13 +203,13 @@ mod tests {
             let size = (image.width, image.height);
             assert_eq!(*sizes.entry(image.image_url).or_insert(size), size);
         }
-        assert_eq!(sizes.len(), 4 * PICTURES);
+        assert_eq!(sizes.len(), 4 * PER_CATEGORY);
     }
 
     #[test]
     fn everything_comes_after_what_it_refers_to() {
         let dice = &mut Dice::new(1, 9, 1);
-        let last_user = user(42, 99, 100, 0, BASE);
+        let last_user = user(42, 99, 100, 0, &links());
         let pictures = images(42, 100);
         assert!(last_user.created_at < pictures[0].created_at);
         assert!(pictures.is_sorted_by(|a, b| a.created_at < b.created_at));
@@ -216,12 +218,13 @@ mod tests {
 
     #[test]
     fn users_are_numbered_from_one() {
-        let first = user(42, 0, 100, 7, BASE);
+        let first = user(42, 0, 100, 7, &links());
         assert_eq!((first.openid.as_str(), first.balance), ("seed-000001", 7));
-        assert_eq!(user(42, 9_999, 10_000, 0, BASE).openid, "seed-010000");
+        assert_eq!(user(42, 9_999, 10_000, 0, &links()).openid, "seed-010000");
         // The API admits names of 1 to 32 characters.
+        let links = links();
         let names: HashSet<String> =
-            (0..3_000).map(|n| user(42, n, 3_000, 0, BASE).nick_name).collect();
+            (0..3_000).map(|n| user(42, n, 3_000, 0, &links).nick_name).collect();
         assert!(names.iter().all(|name| (2..=32).contains(&name.chars().count())));
         assert!(names.len() > 2_000, "{}", names.len());
     }

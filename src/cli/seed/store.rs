@@ -5,11 +5,15 @@
 //! here too, above all that a balance is what the ledger says.
 
 use super::content::{DemoImage, DemoUser, Kept};
+use super::pictures::PictureRow;
 use super::templates::{DemoTemplate, Original};
 use crate::base::ids::UserId;
 use crate::base::time::UnixMillis;
 use crate::db::prelude::*;
 use crate::features::gallery::{SearchTerms, hot_score};
+
+/// Who holds the pictures of the demo, in the words of `media_holds`.
+const HOLDER: &str = "seed";
 
 /// A favorite with the ids of the rows it joins.
 pub(super) struct FavoriteRow {
@@ -71,6 +75,22 @@ pub(super) fn originals(tx: &Tx<'_>, most: u32) -> Result<(Vec<Original>, u32), 
     let last =
         tx.query_one("SELECT COALESCE(MAX(sort), 0) FROM prompt_templates", [], |row| row.get(0))?;
     Ok((originals, last))
+}
+
+/// A picture that is about to be stored, held for good. What is there already stays.
+pub(super) fn insert_picture(tx: &Tx<'_>, picture: &PictureRow) -> Result<usize, DbError> {
+    let PictureRow { key, bytes, width, height, created_at } = picture;
+    tx.execute(
+        "INSERT INTO media_objects (key, kind, bytes, width, height, created_at, unused_since)
+         VALUES (?1, 'result', ?2, ?3, ?4, ?5, NULL)
+         ON CONFLICT (key) DO UPDATE SET unused_since = NULL, removing = 0",
+        params![key, bytes, width, height, created_at],
+    )?;
+    tx.execute(
+        "INSERT INTO media_holds (holder, key, created_at) VALUES (?1, ?2, ?3)
+         ON CONFLICT (holder, key) DO NOTHING",
+        params![HOLDER, key, created_at],
+    )
 }
 
 /// A user, and the ledger row that its balance comes from.

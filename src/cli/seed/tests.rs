@@ -1,15 +1,40 @@
 //! The promises of `seed`, each on a real file.
 
+use std::collections::HashSet;
+use std::fs;
+use std::sync::LazyLock;
+
 use clap::{Args as _, FromArgMatches as _};
 use tempfile::TempDir;
 
 use super::*;
 use crate::base::clock::{Clock, TestClock};
 use crate::base::time::UnixMillis;
+use crate::clients::object_storage::LocalStorage;
 use crate::db::DbSettings;
 use crate::db::prelude::*;
 
 const BASE: &str = "http://127.0.0.1:3000/media";
+
+/// Drawn once: a debug build takes a while.
+static ALBUM: LazyLock<Album> = LazyLock::new(|| Album::draw().unwrap());
+
+/// `run_with`, with a folder for the pictures in `dir`.
+fn seed_into(
+    dir: &TempDir,
+    db: &Db,
+    options: &SeedOptions,
+    base_url: &str,
+    images_at_once: u32,
+) -> Result<SeedReport, SeedError> {
+    let storage = LocalStorage::open(dir.path().join("media"), &Clock::system()).unwrap();
+    let media = MediaPlace { storage: &storage, base_url };
+    run_with(db, options, media, || Ok(ALBUM.clone()), images_at_once)
+}
+
+fn seed(dir: &TempDir, db: &Db, options: &SeedOptions) -> Result<SeedReport, SeedError> {
+    seed_into(dir, db, options, BASE, u32::MAX)
+}
 
 fn fresh(now: i64) -> (TempDir, Db) {
     let dir = tempfile::tempdir().unwrap();
@@ -54,23 +79,23 @@ fn dump(db: &Db) -> Vec<String> {
 
 #[test]
 fn the_same_options_give_the_same_database() {
-    let (_dir, one) = fresh(0);
-    let (_other_dir, two) = fresh(1_900_000_000_000);
-    run(&one, &small(), BASE).unwrap();
-    run(&two, &small(), &format!("{BASE}/")).unwrap();
+    let (one_dir, one) = fresh(0);
+    let (two_dir, two) = fresh(1_900_000_000_000);
+    seed(&one_dir, &one, &small()).unwrap();
+    seed_into(&two_dir, &two, &small(), &format!("{BASE}/"), u32::MAX).unwrap();
     let (one, two) = (dump(&one), dump(&two));
     assert!(one.len() > 150 + 150 + 3_000 + 45 + 100);
     assert!(one == two, "the databases differ");
 
-    let (_third_dir, three) = fresh(0);
-    run(&three, &SeedOptions { seed: 43, ..small() }, BASE).unwrap();
+    let (three_dir, three) = fresh(0);
+    seed(&three_dir, &three, &SeedOptions { seed: 43, ..small() }).unwrap();
     assert!(one != dump(&three), "the seed changes nothing");
 }
 
 #[test]
 fn there_is_exactly_what_was_asked_for() {
-    let (_dir, db) = fresh(0);
-    let report = run(&db, &small(), BASE).unwrap();
+    let (dir, db) = fresh(0);
+    let report = seed(&dir, &db, &small()).unwrap();
     assert_eq!((report.users, report.images, report.templates), (150, 3_000, 45));
     assert_eq!(number(&db, "SELECT COUNT(*) FROM users"), 150);
     let public = "SELECT COUNT(*) FROM gallery_images WHERE status = 'APPROVED'";
@@ -101,7 +126,7 @@ fn images_at_once_are_like_images_one_by_one() {
         if is_used {
             take_the_first_place(&db);
         }
-        run_with(&db, &small(), BASE, at_once).unwrap();
+        seed_into(&dir, &db, &small(), BASE, at_once).unwrap();
         assert_eq!(texts(&db, SCHEMA), schema, "{at_once} at once changed the schema");
         assert_eq!(texts(&db, "PRAGMA integrity_check"), ["ok"]);
         assert!(texts(&db, "SELECT \"table\" FROM pragma_foreign_key_check").is_empty());
@@ -185,8 +210,8 @@ fn texts(db: &Db, sql: &str) -> Vec<String> {
 
 #[test]
 fn the_books_balance() {
-    let (_dir, db) = fresh(0);
-    run(&db, &SeedOptions { balance: 1_000_000_000, ..small() }, BASE).unwrap();
+    let (dir, db) = fresh(0);
+    seed(&dir, &db, &SeedOptions { balance: 1_000_000_000, ..small() }).unwrap();
     let wrong = "
         SELECT COUNT(*) FROM users u
          WHERE u.points_balance <> 1000000000
@@ -200,8 +225,8 @@ fn the_books_balance() {
 
 #[test]
 fn without_points_nothing_is_booked() {
-    let (_dir, db) = fresh(0);
-    run(&db, &SeedOptions { balance: 0, images: 0, templates: 0, ..small() }, BASE).unwrap();
+    let (dir, db) = fresh(0);
+    seed(&dir, &db, &SeedOptions { balance: 0, images: 0, templates: 0, ..small() }).unwrap();
     assert_eq!(number(&db, "SELECT COUNT(*) FROM points_transactions"), 0);
     assert_eq!(number(&db, "SELECT COUNT(*) FROM favorites WHERE type = 'image'"), 0);
     // What a database begins with stays.
@@ -210,8 +235,8 @@ fn without_points_nothing_is_booked() {
 
 #[test]
 fn lists_are_in_the_order_of_their_ids() {
-    let (_dir, db) = fresh(0);
-    run(&db, &small(), BASE).unwrap();
+    let (dir, db) = fresh(0);
+    seed(&dir, &db, &small()).unwrap();
     for table in ["users", "gallery_images"] {
         let disorder = format!(
             "SELECT COUNT(*) FROM {table} a JOIN {table} b ON b.id = a.id + 1
@@ -232,10 +257,10 @@ fn lists_are_in_the_order_of_their_ids() {
 
 #[test]
 fn a_second_run_is_refused_and_changes_nothing() {
-    let (_dir, db) = fresh(0);
-    run(&db, &small(), BASE).unwrap();
+    let (dir, db) = fresh(0);
+    seed(&dir, &db, &small()).unwrap();
     let before = dump(&db);
-    let err = run(&db, &SeedOptions { users: 10, seed: 7, ..small() }, BASE).unwrap_err();
+    let err = seed(&dir, &db, &SeedOptions { users: 10, seed: 7, ..small() }).unwrap_err();
     assert!(matches!(err, SeedError::AlreadySeeded { users: 150 }), "{err:?}");
     assert!(err.to_string().contains("delete the database file"), "{err}");
     assert!(before == dump(&db), "the refused run left something");
@@ -243,7 +268,7 @@ fn a_second_run_is_refused_and_changes_nothing() {
 
 #[test]
 fn other_users_and_templates_stay_and_templates_are_filled_up() {
-    let (_dir, db) = fresh(0);
+    let (dir, db) = fresh(0);
     db.write_blocking("test", |tx| {
         tx.insert(
             "INSERT INTO users (openid, created_at, updated_at) VALUES ('seedling', 1, 1)",
@@ -262,7 +287,7 @@ fn other_users_and_templates_stay_and_templates_are_filled_up() {
         )
     })
     .unwrap_or_else(|err: DbError| panic!("{err:?}"));
-    let report = run(&db, &small(), BASE).unwrap();
+    let report = seed(&dir, &db, &small()).unwrap();
     assert_eq!((report.users, report.templates), (150, 45));
     assert_eq!(number(&db, "SELECT COUNT(*) FROM prompt_templates"), 45);
     assert_eq!(number(&db, "SELECT COUNT(*) FROM users"), 151);
@@ -283,4 +308,34 @@ fn defaults_and_limits_are_those_of_the_help() {
     for bad in ["--users=0", "--users=1000000", "--templates=1001", "--balance=-1"] {
         assert!(parse(&["seed", bad]).is_err(), "{bad}");
     }
+}
+
+#[test]
+fn every_link_leads_to_a_picture_that_is_kept_and_more_rows_need_no_more_of_them() {
+    let files = |images: u32| {
+        let (dir, db) = fresh(0);
+        seed(&dir, &db, &SeedOptions { images, ..small() }).unwrap();
+        let linked: HashSet<String> = texts(
+            &db,
+            "SELECT image_url FROM gallery_images UNION SELECT thumbnail_url FROM gallery_images
+              UNION SELECT avatar_url FROM users",
+        )
+        .into_iter()
+        .collect();
+        for link in &linked {
+            let key = link.strip_prefix(&format!("{BASE}/")).unwrap();
+            let bytes = fs::read(dir.path().join("media").join(key)).unwrap();
+            assert!(image::load_from_memory(&bytes).is_ok(), "{link}");
+        }
+        // A backup copies what has a row; the sweeper removes what nobody holds.
+        let held = "SELECT COUNT(*) FROM media_objects JOIN media_holds USING (key)
+                     WHERE holder = 'seed' AND unused_since IS NULL AND removing = 0";
+        let sizes = "SELECT COUNT(*) FROM gallery_images g WHERE NOT EXISTS (
+                       SELECT 1 FROM media_objects m WHERE g.image_url LIKE '%' || m.key
+                          AND m.width = g.width AND m.height = g.height)";
+        assert_eq!(number(&db, sizes), 0);
+        (linked.len(), number(&db, held))
+    };
+    assert_eq!(files(0).1, 72);
+    assert_eq!(files(3_000), (72, 72));
 }

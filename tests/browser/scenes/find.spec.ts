@@ -49,7 +49,7 @@ test('a job is found by its number, with each attempt at an image API', async ({
   await find(owner, 'nothing-is-called-so');
   await expect(owner.getByText('没有找到')).toBeVisible();
   const ben = await Player.logIn(sandbox.base, 'ben-of-the-search');
-  const jobId = await ben.make('一只狐狸');
+  const jobId = await ben.makePicture('一只狐狸');
   await find(owner, jobId);
   const hit = entries(owner).filter({ hasText: '匹配：任务号' });
   await hit.getByRole('link', { name: '时间线' }).click();

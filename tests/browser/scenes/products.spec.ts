@@ -39,6 +39,26 @@ test('a setting is reviewed as a difference, saved, and holds for the next user'
   expect(await cy.points()).toBe(17);
 });
 
+test('a text that is empty is shown empty, and can be emptied again', async ({ owner, sandbox }) => {
+  await owner.goto(`${sandbox.base}/admin/#/settings/messages`);
+  const field = owner.getByLabel('“图片已生成”打开的页面');
+  await expect(field).toHaveValue('');
+  await field.fill('pages/result');
+  await expect(owner.getByText('1 处修改')).toBeVisible();
+  await field.fill('');
+  await expect(field).toHaveValue('');
+  await expect(owner.getByText('没有修改')).toBeVisible();
+});
+
+test('a level says whose its settings are, in the form and in the difference', async ({ owner, sandbox }) => {
+  await owner.goto(`${sandbox.base}/admin/#/settings/entitlements`);
+  const vip = owner.getByRole('group', { name: 'VIP', exact: true });
+  await vip.getByLabel('排队权重').fill('5');
+  await owner.getByRole('button', { name: '查看差异并保存' }).click();
+  await expect(owner.getByRole('dialog', { name: /确认修改/ })).toContainText('VIP · 排队权重');
+  await owner.keyboard.press('Escape');
+});
+
 test('redeem codes are made, copied, redeemed once, and revoked', async ({ owner, sandbox }) => {
   const di = await Player.logIn(sandbox.base, 'di-of-the-codes');
   const before = await di.points();

@@ -49,33 +49,61 @@ export class Player {
   }
 
   /** Buys a pack of points and pays it; the order's id, and the request that placed it. */
-  async buy(): Promise<{ orderId: string; requestId: string }> {
+  async buy(pack = 0): Promise<{ orderId: string; requestId: string }> {
     const { items } = await this.get<{ items: { id: string }[] }>('/v1/points/packs');
-    const { answer, requestId } = await this.#send<{ orderId: string }>('/v1/points/recharge', { packId: items[0]!.id, paymentMethod: 'wechat' });
-    const { orderId } = answer;
-    await this.post(`${CONTROL}/pay`, { outTradeNo: orderId });
-    await this.#until('the order is paid', async () => (await this.get<{ status: string }>(`/v1/orders/${orderId}?sync=true`)).status === 'PAID');
-    return { orderId, requestId };
+    const { answer, requestId } = await this.#send<{ orderId: string }>('/v1/points/recharge', { packId: items[pack % items.length]!.id, paymentMethod: 'wechat' });
+    return { orderId: await this.#pay(answer.orderId), requestId };
   }
 
   /** The same; the order's id. */
-  async buyPoints(): Promise<string> {
-    return (await this.buy()).orderId;
+  async buyPoints(pack = 0): Promise<string> {
+    return (await this.buy(pack)).orderId;
   }
 
-  /** Has a picture made; its job. */
-  async make(prompt: string): Promise<string> {
-    const { jobId } = await this.post<{ jobId: string }>('/v1/jobs', { prompt });
+  /** Buys a membership and pays it; the order's id. */
+  async buyPlan(plan = 0): Promise<string> {
+    const { plans } = await this.get<{ plans: { id: string }[] }>('/v1/vip/plans');
+    const { orderId } = await this.post<{ orderId: string }>('/v1/orders', { planId: plans[plan % plans.length]!.id, paymentMethod: 'wechat' });
+    return this.#pay(orderId);
+  }
+
+  async #pay(orderId: string): Promise<string> {
+    await this.#sandbox('pay', { outTradeNo: orderId });
+    await this.#until('the order is paid', async () => (await this.get<{ status: string }>(`/v1/orders/${orderId}?sync=true`)).status === 'PAID');
+    return orderId;
+  }
+
+  /** Has a picture made; the job. */
+  async makePicture(prompt: string, aspectRatio = '1:1'): Promise<string> {
+    const { jobId } = await this.post<{ jobId: string }>('/v1/jobs', { prompt, aspectRatio });
     await this.#until('the picture is made', async () => (await this.get<{ status: string }>(`/v1/jobs/${jobId}`)).status === 'SUCCEEDED');
     return jobId;
   }
 
-  /** Has a picture made and publishes it; its id in the gallery. */
-  async publish(prompt: string): Promise<string> {
-    const jobId = await this.make(prompt);
+  /** Wants a picture, which the image API refuses to make; the job. */
+  async failToMake(prompt: string): Promise<string> {
+    await this.#sandbox('outcomes', { outcome: { kind: 'fail', code: 'CONTENT_REJECTED', message: 'the prompt was refused' }, times: 1 });
+    const { jobId } = await this.post<{ jobId: string }>('/v1/jobs', { prompt });
+    await this.#until('the job has failed', async () => (await this.get<{ status: string }>(`/v1/jobs/${jobId}`)).status === 'FAILED');
+    return jobId;
+  }
+
+  /** Has a picture made, if there is none yet, and publishes it; its id in the gallery. */
+  async publish(prompt: string, job?: string, category = 0): Promise<string> {
+    const jobId = job ?? (await this.makePicture(prompt));
     const { categories } = await this.get<{ categories: { id: string }[] }>('/v1/gallery/categories');
-    const { imageId } = await this.post<{ imageId: string }>('/v1/gallery/publish', { jobId, index: 0, categoryId: categories[0]?.id });
+    const categoryId = categories[category % categories.length]?.id;
+    const { imageId } = await this.post<{ imageId: string }>('/v1/gallery/publish', { jobId, index: 0, categoryId });
     return imageId;
+  }
+
+  /** How long the simulated image API takes for a picture, in milliseconds. */
+  async setSpeed(jobMs: number): Promise<void> {
+    await this.#sandbox('limits', { jobMs });
+  }
+
+  async #sandbox(command: string, data: unknown): Promise<void> {
+    await this.post(`${CONTROL}/${command}`, data);
   }
 
   async #until(what: string, holds: () => Promise<boolean>): Promise<void> {

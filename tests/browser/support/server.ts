@@ -26,19 +26,22 @@ export class Server {
   readonly #folder = mkdtempSync(join(tmpdir(), 'dream-bff-browser-'));
   readonly #kind: Kind;
   readonly #port: number;
+  readonly #more: Record<string, string>;
   readonly base: string;
   #child: ChildProcess;
   output = '';
 
-  private constructor(kind: Kind, port: number) {
+  private constructor(kind: Kind, port: number, more: Record<string, string>) {
     this.#kind = kind;
     this.#port = port;
+    this.#more = more;
     this.base = `http://127.0.0.1:${port}`;
     this.#child = this.#spawn();
   }
 
-  static async start(kind: Kind): Promise<Server> {
-    const server = new Server(kind, await freePort());
+  /** `more` is added to its environment. */
+  static async start(kind: Kind, more: Record<string, string> = {}): Promise<Server> {
+    const server = new Server(kind, await freePort(), more);
     await server.#listens();
     return server;
   }
@@ -46,7 +49,7 @@ export class Server {
   #spawn(): ChildProcess {
     const child = spawn(BINARY, this.#kind === 'sandbox' ? ['serve', '--sandbox'] : ['serve'], {
       cwd: this.#folder,
-      env: { PATH: process.env['PATH'], LISTEN: `127.0.0.1:${this.#port}`, PUBLIC_URL: this.base, ...COMMON, ...(this.#kind === 'sandbox' ? {} : PRODUCTION) },
+      env: { PATH: process.env['PATH'], LISTEN: `127.0.0.1:${this.#port}`, PUBLIC_URL: this.base, ...COMMON, ...(this.#kind === 'sandbox' ? {} : PRODUCTION), ...this.#more },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     for (const stream of [child.stdout, child.stderr]) {

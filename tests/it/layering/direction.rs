@@ -16,6 +16,7 @@ const ALLOWED: [(&str, &[&str]); 13] = [
             "features",
             "jobs",
             "app",
+            "clients::object_storage",
             "clients::own_server",
             "config",
             "db",

@@ -1,6 +1,6 @@
 // How numbers, money and times are written. Times are shown in Asia/Shanghai, whose calendar days the
 // business counts in, wherever the administrator happens to be. Money arrives in fen.
-import { lang, t } from './lang';
+import { lang, say, t, type Text } from './lang';
 
 const ZONE = 'Asia/Shanghai';
 const formats = new Map<string, Intl.NumberFormat | Intl.DateTimeFormat>();
@@ -61,6 +61,13 @@ export function day(at: string | number | Date | null | undefined): string {
   return `${p['year']}-${p['month']}-${p['day']}`;
 }
 
+/** Every calendar day from one to another, both included. */
+export function daysBetween(from: string, to: string): string[] {
+  const days: string[] = [];
+  for (let at = Date.parse(from); at <= Date.parse(to); at += 86_400_000) days.push(new Date(at).toISOString().slice(0, 10));
+  return days;
+}
+
 /** "3 minutes ago"; beyond a week the day. */
 export function ago(at: string | number | null | undefined, now: number): string {
   if (at === null || at === undefined || at === '') return '–';
@@ -80,8 +87,8 @@ export function duration(ms: number | null | undefined): string {
   if (ms < 1000) return `${Math.round(ms)} ms`;
   const s = ms / 1000;
   if (s < 60) return `${s.toFixed(s < 10 ? 1 : 0)} s`;
-  if (s < 3600) return t(`${Math.floor(s / 60)} 分 ${Math.round(s % 60)} 秒`, `${Math.floor(s / 60)} min ${Math.round(s % 60)} s`);
-  if (s < 172_800) return t(`${Math.floor(s / 3600)} 小时 ${Math.round((s % 3600) / 60)} 分`, `${Math.floor(s / 3600)} h ${Math.round((s % 3600) / 60)} min`);
+  if (s < 3600) return both(Math.round(s), 60, ['分', 'min'], ['秒', 's']);
+  if (s < 172_800) return both(Math.round(s / 60), 60, ['小时', 'h'], ['分', 'min']);
   return t(`${Math.floor(s / 86_400)} 天`, `${Math.floor(s / 86_400)} d`);
 }
 
@@ -91,6 +98,12 @@ export const LIFETIME_DAYS = 36_500;
 /** The days of a plan or of what it granted. */
 export function term(days: number): string {
   return days >= LIFETIME_DAYS ? t('永久', 'Lifetime') : t('{n} 天', '{n} days', { n: count(days) });
+}
+
+/** Two units, the smaller one left out where there is none of it: 4 min 10 s, 10 min. */
+function both(n: number, base: number, large: Text, small: Text): string {
+  const rest = n % base;
+  return `${Math.floor(n / base)} ${say(large)}${rest ? ` ${rest} ${say(small)}` : ''}`;
 }
 
 /** Bytes in binary units, as `ls -h` writes them. */

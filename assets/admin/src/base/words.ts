@@ -41,9 +41,9 @@ const WORDS: Record<string, Record<string, Word>> = {
     SVIP: ['SVIP', 'SVIP', 'warn'],
   },
   account: {
-    active: ['正常', 'Active', 'good'],
-    banned: ['已封禁', 'Banned', 'bad'],
-    deleted: ['已注销', 'Deleted', 'grey'],
+    ACTIVE: ['正常', 'Active', 'good'],
+    BANNED: ['已封禁', 'Banned', 'bad'],
+    DELETED: ['已注销', 'Deleted', 'grey'],
   },
   role: {
     owner: ['所有者', 'Owner', 'good'],

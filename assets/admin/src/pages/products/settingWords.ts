@@ -52,7 +52,7 @@ const UNITS: Record<string, string> = {
 };
 
 export function unitName(unit: string): string {
-  return lang.value === 'en' ? unit : (UNITS[unit] ?? unit);
+  return lang.value === 'en' && unit !== 'percent' ? unit : (UNITS[unit] ?? unit);
 }
 
 /** A value as the list of differences writes it. */
