@@ -136,6 +136,8 @@ def log_mib():
 
 
 fill()
+# What filling left to be written would be taken for the cost of requests.
+os.sync()
 print(f"database {os.path.getsize(database) / 2**20:.0f} MiB", flush=True)
 server = subprocess.Popen([binary, "serve", "--sandbox"], env=env, stdout=subprocess.DEVNULL)
 try:
@@ -145,6 +147,8 @@ try:
             break
         except OSError:
             time.sleep(0.2)
+    with Load():
+        time.sleep(5)
     for _ in range(options.rounds):
         with Load() as load:
             time.sleep(options.seconds)
