@@ -1,10 +1,8 @@
 //! Money that goes back: once, with exactly what it had bought, whatever fails on the way.
 
-mod sequences;
-mod virtual_payment;
-
 use std::time::Duration;
 
+use dream_bff::base::rng::Rng;
 use dream_bff::clients::wechat_pay::RefundRequest;
 use dream_bff::features::audit::Actor;
 use dream_bff::features::orders::OrderId;
@@ -12,7 +10,7 @@ use dream_bff::features::points::{self, Entry, PointsError, Reason};
 use dream_bff::features::refunds::{
     self, IfSpent, Refund, RefundAmount, RefundError, RefundStatus, RefundWish,
 };
-use dream_bff::sandbox::{Delivery, Fault, PayCall, RefundOutcome};
+use dream_bff::sandbox::{Delivery, Fault, PayCall, Platform, RefundOutcome, VirtualRefundOutcome};
 use serde_json::json;
 
 use crate::support::{TestApp, User};
@@ -375,6 +373,80 @@ async fn a_refund_that_overtakes_its_payment_ends_the_same() {
 }
 
 #[tokio::test]
+async fn virtual_payments_go_back_in_parts_and_in_full() {
+    let t = TestApp::start().await;
+    let alice = t.log_in("alice").await;
+    let wanted = json!({ "planId": "vip_month" });
+    let order = t.pay_virtually(("alice", &alice), wanted, Platform::Android, false).await;
+    assert_eq!(t.order_status(&order), "PAID");
+    let shop = t.sandbox.wechat().virtual_payment();
+    // Told by push.
+    let first = part(&t, &order, 999).await.unwrap();
+    t.deliver_notifications().await;
+    assert_eq!((status(&t, &first).as_str(), days(&t, &order)), ("REFUNDED", 16));
+    // Found by asking: its failure, then its success.
+    t.clock.advance(MINUTE);
+    shop.refund_outcomes().next(VirtualRefundOutcome::Fail { after_ms: 1_000 }, 1);
+    let second = part(&t, &order, 500).await.unwrap();
+    t.clock.advance(MINUTE);
+    refunds::service::work(&t.app()).await.unwrap();
+    assert_eq!(status(&t, &second), "FAILED");
+    assert_eq!(t.order_status(&order), "PARTIALLY_REFUNDED");
+    // A failure of before is not taken for one of now.
+    shop.refund_outcomes().next(VirtualRefundOutcome::Success { after_ms: 200_000 }, 1);
+    let third = all(&t, &order).await.unwrap();
+    t.clock.advance(MINUTE);
+    refunds::service::work(&t.app()).await.unwrap();
+    assert_eq!(status(&t, &third), "REFUNDING");
+    settle(&t).await;
+    assert_eq!((status(&t, &third).as_str(), level(&alice).await.as_str()), ("REFUNDED", "NORMAL"));
+    assert_eq!(shop.order(&order).unwrap().left_fen, 0);
+    t.deliver_notifications().await;
+    t.assert_money_balances().await;
+}
+
+#[tokio::test]
+async fn apple_gives_back_what_we_cannot() {
+    let t = TestApp::start().await;
+    let alice = t.log_in("alice").await;
+    let wanted = json!({ "packId": "points_100" });
+    let order = t.pay_virtually(("alice", &alice), wanted, Platform::Ios, false).await;
+    assert_eq!(balance(&alice).await, 110);
+    assert!(matches!(all(&t, &order).await, Err(RefundError::AppleOnly)));
+    spend(&t, &alice, 30, "job-1").await;
+    t.sandbox.wechat().virtual_payment().refund_by_user(&order, 1000).unwrap();
+    t.deliver_notifications().await;
+    assert_eq!((t.order_status(&order).as_str(), balance(&alice).await), ("REFUNDED", 0));
+    let taken = "SELECT points_taken FROM refunds WHERE origin = 'told' AND points = 100";
+    assert_eq!(t.count(taken), 80, "as far as there are any");
+    assert_eq!(t.sandbox.undelivered(), 0);
+    t.assert_money_balances().await;
+}
+
+#[tokio::test]
+async fn what_apple_gave_back_before_it_was_credited_is_not_kept() {
+    let t = TestApp::start().await;
+    let alice = t.log_in("alice").await;
+    let wanted = json!({ "planId": "vip_month" });
+    let order = t.pay_virtually(("alice", &alice), wanted, Platform::Ios, true).await;
+    let shop = t.sandbox.wechat().virtual_payment();
+    shop.refund_by_user(&order, 1999).unwrap();
+    t.deliver_notifications().await;
+    assert_eq!(t.count("SELECT COUNT(*) FROM refunds WHERE status = 'TOLD'"), 1);
+    t.assert_money_balances().await;
+    // The delivery is told last: it counts, and goes back at once.
+    shop.deliver_again(&order).unwrap();
+    t.deliver_notifications().await;
+    t.clock.advance(Duration::from_secs(3600));
+    t.restart();
+    refunds::service::work(&t.app()).await.unwrap();
+    assert_eq!(t.order_status(&order), "REFUNDED");
+    let alice = t.log_in("alice").await;
+    assert_eq!(level(&alice).await, "NORMAL");
+    t.assert_money_balances().await;
+}
+
+#[tokio::test]
 async fn a_deleted_users_payment_goes_back_by_itself() {
     let t = TestApp::start().await;
     let bob = t.log_in("bob").await;
@@ -415,4 +487,103 @@ async fn what_cannot_go_back_is_said_before_anything_changes() {
         (t.count("SELECT COUNT(*) FROM refunds"), t.order_status(order).as_str()),
         (0, "PAID")
     );
+}
+
+/// Any sequence of buying, spending, refunding and failing keeps the books, and who has all his money
+/// back is no member.
+#[tokio::test]
+async fn whatever_is_refunded_the_books_balance() {
+    for seed in 0..3 {
+        let t = TestApp::with(&[("RATE_LIMIT_PER_USER", "0"), ("RATE_LIMIT_PER_IP", "0")]).await;
+        let rng = Rng::seeded(seed);
+        let alice = t.log_in("alice").await;
+        let mut orders: Vec<String> = Vec::new();
+        for step in 0..60 {
+            let one = (!orders.is_empty())
+                .then(|| orders[usize::try_from(rng.below(orders.len() as u64)).unwrap()].clone());
+            let pay = t.sandbox.wechat_pay();
+            match (rng.below(10), one) {
+                (0..=2, _) | (_, None) => {
+                    let wanted = [
+                        json!({ "planId": "vip_month" }),
+                        json!({ "planId": "vip_year" }),
+                        json!({ "packId": "points_100" }),
+                    ];
+                    orders.push(
+                        t.pay(&alice, wanted[usize::try_from(rng.below(3)).unwrap()].clone()).await,
+                    );
+                }
+                (3..=6, Some(order)) => {
+                    let after_ms = i64::try_from(rng.below(200_000)).unwrap();
+                    pay.refund_outcomes().clear();
+                    pay.refund_outcomes().next(
+                        match rng.below(4) {
+                            0 => RefundOutcome::Closed { after_ms },
+                            _ => RefundOutcome::Success { after_ms },
+                        },
+                        1,
+                    );
+                    let amount = match rng.below(3) {
+                        0 => RefundAmount::All,
+                        _ => RefundAmount::Fen(i64::try_from(1 + rng.below(1500)).unwrap()),
+                    };
+                    let if_spent = match rng.below(2) {
+                        0 => IfSpent::Refuse,
+                        _ => IfSpent::TakeWhatIsLeft,
+                    };
+                    let wish = RefundWish { if_spent, ..wish(&order, amount) };
+                    match refunds::service::request(&t.app(), wish).await {
+                        Ok(_)
+                        | Err(
+                            RefundError::UnderWay
+                            | RefundError::NothingLeft
+                            | RefundError::TooMuch { .. }
+                            | RefundError::TooSoon
+                            | RefundError::PointsSpent { .. },
+                        ) => {}
+                        Err(err) => panic!("seed {seed}, step {step}: {err}"),
+                    }
+                }
+                (7, _) => {
+                    let amount = balance(&alice).await.min(40);
+                    if amount > 0 {
+                        spend(&t, &alice, amount, &format!("job-{step}")).await;
+                    }
+                }
+                (8, _) => t.deliver_notifications().await,
+                _ => {
+                    t.clock.advance(Duration::from_secs(rng.below(400)));
+                    refunds::service::work(&t.app()).await.unwrap();
+                }
+            }
+            t.assert_money_balances().await;
+        }
+        t.sandbox.wechat_pay().refund_outcomes().clear();
+        for _ in 0..4 {
+            t.clock.advance(Duration::from_secs(4000));
+            refunds::service::work(&t.app()).await.unwrap();
+            for order in &orders {
+                let wish = RefundWish {
+                    if_spent: IfSpent::TakeWhatIsLeft,
+                    ..wish(order, RefundAmount::All)
+                };
+                let _ = refunds::service::request(&t.app(), wish).await;
+            }
+        }
+        let not_back = "SELECT COUNT(*) FROM orders WHERE status <> 'REFUNDED'";
+        assert_eq!(t.count(not_back), 0, "seed {seed}");
+        assert_eq!(level(&alice).await, "NORMAL", "seed {seed}");
+        let there: i64 = t
+            .sandbox
+            .wechat_pay()
+            .refunds(1000)
+            .iter()
+            .filter(|refund| {
+                refund.status(t.clock.now()) == dream_bff::sandbox::RefundStatus::Success
+            })
+            .map(|refund| refund.refund_fen)
+            .sum();
+        assert_eq!(there, t.count("SELECT SUM(amount) FROM orders"), "seed {seed}: to the fen");
+        t.assert_money_balances().await;
+    }
 }

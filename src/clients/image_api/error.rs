@@ -135,8 +135,9 @@ impl UpstreamError {
             400..=499 => UpstreamCode::Rejected(said.clone()),
             _ => UpstreamCode::Provider,
         };
+        let separator = if said.is_empty() { "" } else { ": " };
         Self {
-            what: format!("the image API answered {}: {said}", status.as_u16()),
+            what: format!("the image API answered {}{separator}{said}", status.as_u16()),
             code: meaning,
             status: Some(status),
             is_retryable: matches!(status.as_u16(), 408 | 429 | 502..=504),
@@ -253,6 +254,7 @@ mod tests {
             let err = UpstreamError::refused(&Answer { status, headers, body: Vec::new() });
             (err.http_status(), err.request_id().map(str::to_owned))
         };
+        assert_eq!(refused(502, "<html>").to_string(), "the image API answered 502");
         assert_eq!(named("x-request-id", "req-1"), (Some(502), Some("req-1".to_owned())));
         assert_eq!(named("request-id", "req-2"), (Some(502), Some("req-2".to_owned())));
         for bad in ["", "a b"] {

@@ -53,10 +53,12 @@ pub async fn finish_closures(app: &Arc<App>) -> Result<(), AccountError> {
             done = done.and(finished);
         }
     }
-    let before = app.clock.now().plus_seconds(-LINKED_S);
-    let unlink = move |tx: &Tx<'_>| users::service::unlink_former(tx, before);
-    app.db.write("account.unlink", unlink).await?;
-    while delete::forget_payers(app, BATCH).await? {}
+    let now = app.clock.now();
+    let unlink = move |tx: &Tx<'_>| {
+        users::service::unlink_former(tx, now.plus_seconds(-LINKED_S))?;
+        delete::forget_payers(tx, now, BATCH)
+    };
+    while app.db.write("account.unlink", unlink).await? {}
     done
 }
 

@@ -94,21 +94,16 @@ pub(super) async fn erase(app: &App, user: UserId) -> Result<bool, AccountError>
     }
 }
 
-/// Forgets some of those who are gone and whose payments cannot go back any more; `false` when none are
-/// left.
-pub(super) async fn forget_payers(app: &App, most: i64) -> Result<bool, AccountError> {
-    let now = app.clock.now();
-    let forget = move |tx: &Tx<'_>| {
-        let forgotten = orders::service::forget_overdue_payers(tx, now, most)?;
-        // What WeChat told since they left.
-        for payer in &forgotten {
-            if let Some(openid) = &payer.openid {
-                payments::service::events::forget_openid(tx, payer.user, openid)?;
-            }
+/// Forgets some of those who are gone and whose payments cannot go back any more, and strikes them from
+/// what WeChat told since they left; whether there may be more.
+pub(super) fn forget_payers(tx: &Tx<'_>, now: UnixMillis, most: i64) -> Result<bool, AccountError> {
+    let forgotten = orders::service::forget_overdue_payers(tx, now, most)?;
+    for payer in &forgotten {
+        if let Some(openid) = &payer.openid {
+            payments::service::events::forget_openid(tx, payer.user, openid)?;
         }
-        Ok::<_, AccountError>(!forgotten.is_empty())
-    };
-    app.db.write("account.forget_payers", forget).await
+    }
+    Ok(i64::try_from(forgotten.len()).unwrap_or(i64::MAX) >= most)
 }
 
 /// Every feature forgets the user; again is fine. What may be much goes in parts. A new feature that holds

@@ -132,7 +132,11 @@ async fn follow(
             return Answer::Ended(Outcome::Gone);
         }
         pause = pause.mul_f64(1.5).clamp(FIRST_POLL, LAST_POLL);
-        match lease.poll(there).await {
+        let said = lease.poll(there).await;
+        if said.is_ok() {
+            worker.record.heard();
+        }
+        match said {
             Ok(JobProgress::Pending) => {}
             Ok(JobProgress::Succeeded(sources)) => return Answer::Sources(sources),
             Ok(JobProgress::Failed { code, message }) => {

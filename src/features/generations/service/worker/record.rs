@@ -49,6 +49,11 @@ impl Record {
         });
     }
 
+    /// The image API has answered as it should: what went wrong before was waited out.
+    pub(super) fn heard(&self) {
+        self.change(forgive);
+    }
+
     /// The image API has made the pictures.
     pub(super) fn made(&self) {
         self.change(|attempt| attempt.phase = Phase::Fetch);
@@ -96,13 +101,16 @@ impl Open {
         attempt.took_ms = i64::try_from(self.since.elapsed().as_millis()).unwrap_or(i64::MAX);
         attempt.error_code = error_code.map(str::to_owned);
         if error_code.is_none() {
-            // What went wrong on the way was waited out.
-            attempt.http_status = None;
-            attempt.upstream_request_id = None;
-            attempt.message = None;
+            forgive(&mut attempt);
         }
         attempt
     }
+}
+
+fn forgive(attempt: &mut Attempt) {
+    attempt.http_status = None;
+    attempt.upstream_request_id = None;
+    attempt.message = None;
 }
 
 fn short(text: &str) -> String {
@@ -130,6 +138,9 @@ mod tests {
             (Phase::Poll, Some("PROVIDER_TIMEOUT"))
         );
         assert_eq!(late.message.unwrap().chars().count(), MESSAGE_MAX);
+        record.heard();
+        assert_eq!(record.overdue("PROVIDER_TIMEOUT").unwrap().message, None, "it was waited out");
+        record.remark("not fetched");
         record.made();
         let ended = record.end(None).unwrap();
         assert_eq!((ended.number, ended.phase, ended.started_at), (2, Phase::Fetch, UnixMillis(5)));
