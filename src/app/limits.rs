@@ -3,19 +3,13 @@
 //! Guarantees: memory is bounded however many keys come; a limit that is off costs nothing; a burst
 //! of a whole minute's requests is allowed, after which they come back evenly.
 
-use std::fmt;
-use std::hash::{BuildHasher, Hash, RandomState};
-use std::net::{IpAddr, Ipv6Addr};
-use std::num::NonZeroU32;
-use std::time::Duration;
+mod keyed;
 
-use governor::clock::{Clock, DefaultClock};
-use governor::middleware::NoOpMiddleware;
-use governor::nanos::Nanos;
-use governor::state::keyed::{DashMapStateStore, ShrinkableKeyedStateStore};
-use governor::state::{InMemoryState, NotKeyed, StateStore};
-use governor::{Quota, RateLimiter};
-use parking_lot::RwLock;
+use std::fmt;
+use std::hash::Hash;
+use std::net::{IpAddr, Ipv6Addr};
+
+pub use self::keyed::{KeyedLimit, LimitExceeded};
 
 use crate::base::ids::UserId;
 
@@ -36,9 +30,34 @@ pub struct LimitSettings {
     pub max_keys: usize,
 }
 
+/// Other rates than those of the configuration; `None` leaves that one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RateChanges {
+    pub per_ip: Option<u32>,
+    pub per_user: Option<u32>,
+    pub login_per_ip: Option<u32>,
+    pub generate_per_user: Option<u32>,
+    pub export_per_user: Option<u32>,
+}
+
+/// How a limit stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LimitStatus {
+    /// As it is called in `RateLimit-Policy`.
+    pub name: &'static str,
+    /// Requests a minute by the configuration, and those that are in force; 0 = off.
+    pub configured: u32,
+    pub per_minute: u32,
+    /// Addresses or users that are remembered.
+    pub keys: usize,
+    /// Requests that were refused since the start.
+    pub refused: u64,
+}
+
 /// The limits of the process.
 #[derive(Debug)]
 pub struct Limits {
+    configured: LimitSettings,
     /// Every request of one address.
     pub per_ip: KeyedLimit<IpKey>,
     /// Every request of one user.
@@ -63,12 +82,36 @@ impl Limits {
             max_keys,
         } = settings;
         Self {
+            configured: settings,
             per_ip: KeyedLimit::new("ip", per_ip, max_keys),
             per_user: KeyedLimit::new("user", per_user, max_keys),
             login_per_ip: KeyedLimit::new("login", login_per_ip, max_keys),
             generate_per_user: KeyedLimit::new("generate", generate_per_user, max_keys),
             export_per_user: KeyedLimit::new("export", export_per_user, max_keys),
         }
+    }
+
+    /// Puts other rates in force, at once and all of them. A limit whose rate stays the same goes on
+    /// counting where it is.
+    pub fn change(&self, changes: RateChanges) {
+        let (from, to) = (&self.configured, changes);
+        self.per_ip.set_rate(to.per_ip.unwrap_or(from.per_ip));
+        self.per_user.set_rate(to.per_user.unwrap_or(from.per_user));
+        self.login_per_ip.set_rate(to.login_per_ip.unwrap_or(from.login_per_ip));
+        self.generate_per_user.set_rate(to.generate_per_user.unwrap_or(from.generate_per_user));
+        self.export_per_user.set_rate(to.export_per_user.unwrap_or(from.export_per_user));
+    }
+
+    /// How each limit stands.
+    pub fn status(&self) -> [LimitStatus; 5] {
+        let from = &self.configured;
+        [
+            self.per_ip.status(from.per_ip),
+            self.per_user.status(from.per_user),
+            self.login_per_ip.status(from.login_per_ip),
+            self.generate_per_user.status(from.generate_per_user),
+            self.export_per_user.status(from.export_per_user),
+        ]
     }
 
     /// Forgets the keys that are at full allowance again. Call it about once a minute.
@@ -104,251 +147,32 @@ impl fmt::Display for IpKey {
     }
 }
 
-/// A limit was reached.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("limit `{limit}` of {per_minute} a minute reached")]
-pub struct LimitExceeded {
-    /// The limit's name.
-    pub limit: &'static str,
-    /// What it allows.
-    pub per_minute: u32,
-    /// Seconds until the next request is allowed, at least 1.
-    pub retry_after_s: u32,
-}
-
-type Limiter<K, C> = RateLimiter<K, BoundedStore<K>, C, NoOpMiddleware<<C as Clock>::Instant>>;
-
-/// One limit with a state per key. Generic over the clock for tests alone.
-pub struct KeyedLimit<K: Hash + Eq + Clone, C: Clock = DefaultClock> {
-    name: &'static str,
-    max_keys: usize,
-    clock: C,
-    /// `None` is off. A lock, because the rate is to change at run time; it is hardly ever written.
-    current: RwLock<Option<(u32, Limiter<K, C>)>>,
-}
-
-impl<K: Hash + Eq + Clone> KeyedLimit<K> {
-    fn new(name: &'static str, per_minute: u32, max_keys: usize) -> Self {
-        Self::with_clock(name, per_minute, max_keys, DefaultClock::default())
-    }
-}
-
-impl<K: Hash + Eq + Clone, C: Clock + Clone> KeyedLimit<K, C> {
-    fn with_clock(name: &'static str, per_minute: u32, max_keys: usize, clock: C) -> Self {
-        let limit = Self { name, max_keys, clock, current: RwLock::new(None) };
-        limit.set_rate(per_minute);
-        limit
-    }
-
-    /// Changes the rate (requests a minute, 0 = off). Everyone starts afresh.
-    pub fn set_rate(&self, per_minute: u32) {
-        let limiter = NonZeroU32::new(per_minute).map(|rate| {
-            let store = BoundedStore::new(self.max_keys);
-            (per_minute, RateLimiter::new(Quota::per_minute(rate), store, self.clock.clone()))
-        });
-        *self.current.write() = limiter;
-    }
-
-    /// Counts one request of `key`.
-    ///
-    /// # Errors
-    /// When the limit is reached; the request then does not count.
-    pub fn check(&self, key: &K) -> Result<(), LimitExceeded> {
-        let current = self.current.read();
-        let Some((per_minute, limiter)) = &*current else { return Ok(()) };
-        limiter.check_key(key).map_err(|refused| {
-            let wait = refused.wait_time_from(self.clock.now());
-            LimitExceeded {
-                limit: self.name,
-                per_minute: *per_minute,
-                retry_after_s: whole_seconds(wait),
-            }
-        })
-    }
-
-    /// Forgets the keys that are at full allowance again.
-    pub fn sweep(&self) {
-        if let Some((_, limiter)) = &*self.current.read() {
-            limiter.retain_recent();
-            limiter.shrink_to_fit();
-        }
-    }
-
-    /// How many keys are remembered.
-    pub fn len(&self) -> usize {
-        self.current.read().as_ref().map_or(0, |(_, limiter)| limiter.len())
-    }
-
-    /// Whether no key is remembered.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-}
-
-impl<K: Hash + Eq + Clone, C: Clock> fmt::Debug for KeyedLimit<K, C> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let per_minute = self.current.read().as_ref().map_or(0, |(rate, _)| *rate);
-        write!(f, "KeyedLimit({}, {per_minute} a minute)", self.name)
-    }
-}
-
-/// Rounded up, at least 1: a client told to wait 0 seconds would be refused again.
-fn whole_seconds(wait: Duration) -> u32 {
-    let up = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-    u32::try_from(up.max(1)).unwrap_or(u32::MAX)
-}
-
-/// How many states the keys beyond the bound share: 8 KB.
-const SHARED_STATES: usize = 1024;
-
-/// A state for each of the first `max_keys` keys; later ones share [`SHARED_STATES`] by hash until a
-/// sweep makes room. So a flood of invented addresses cannot take memory, is itself limited, and
-/// refuses of the newcomers only those that fall on a state which the flood has used up.
-struct BoundedStore<K> {
-    known: DashMapStateStore<K>,
-    max_keys: usize,
-    shared: Box<[InMemoryState]>,
-    hasher: RandomState,
-}
-
-impl<K: Hash + Eq + Clone> BoundedStore<K> {
-    fn new(max_keys: usize) -> Self {
-        Self {
-            known: DashMapStateStore::default(),
-            max_keys,
-            shared: (0..SHARED_STATES).map(|_| InMemoryState::default()).collect(),
-            hasher: RandomState::new(),
-        }
-    }
-
-    fn shared_state(&self, key: &K) -> &InMemoryState {
-        let bucket = self.hasher.hash_one(key) % SHARED_STATES as u64;
-        // Below SHARED_STATES, so it fits and the index exists.
-        &self.shared[usize::try_from(bucket).unwrap_or_default()]
-    }
-}
-
-impl<K: Hash + Eq + Clone> StateStore for BoundedStore<K> {
-    type Key = K;
-
-    fn measure_and_replace<T, F, E>(&self, key: &K, f: F) -> Result<T, E>
-    where
-        F: Fn(Option<Nanos>) -> Result<(T, Nanos), E>,
-    {
-        if let Some(state) = self.known.get(key) {
-            return state.measure_and_replace(&NotKeyed::NonKey, f);
-        }
-        // Counting visits every shard, but only for a key that is new. Threads that count at the
-        // same time may pass the bound by one each.
-        if self.known.len() >= self.max_keys {
-            return self.shared_state(key).measure_and_replace(&NotKeyed::NonKey, f);
-        }
-        let entry = self.known.entry(key.clone()).or_default();
-        entry.measure_and_replace(&NotKeyed::NonKey, f)
-    }
-}
-
-impl<K: Hash + Eq + Clone> ShrinkableKeyedStateStore<K> for BoundedStore<K> {
-    fn retain_recent(&self, drop_below: Nanos) {
-        self.known.retain_recent(drop_below);
-    }
-
-    fn shrink_to_fit(&self) {
-        self.known.shrink_to_fit();
-    }
-
-    fn len(&self) -> usize {
-        self.known.len()
-    }
-
-    fn is_empty(&self) -> bool {
-        self.known.is_empty()
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use governor::clock::FakeRelativeClock;
-
     use super::*;
 
-    fn limit(
-        per_minute: u32,
-        max_keys: usize,
-    ) -> (KeyedLimit<u32, FakeRelativeClock>, FakeRelativeClock) {
-        let clock = FakeRelativeClock::default();
-        // At the zero of its clock governor takes a state for unused.
-        clock.advance(Duration::from_secs(1));
-        (KeyedLimit::with_clock("test", per_minute, max_keys, clock.clone()), clock)
-    }
-
     #[test]
-    fn a_minutes_worth_at_once_then_one_at_a_time() {
-        let (limit, clock) = limit(60, 10);
-        assert_eq!((0..100).filter(|_| limit.check(&1).is_ok()).count(), 60);
-        assert!(limit.check(&2).is_ok(), "keys do not share");
-        let refused = limit.check(&1).unwrap_err();
-        assert_eq!((refused.retry_after_s, refused.per_minute), (1, 60));
-        clock.advance(Duration::from_secs(1));
-        assert!(limit.check(&1).is_ok());
-        assert!(limit.check(&1).is_err());
-    }
-
-    #[test]
-    fn waiting_as_told_is_enough() {
-        let (limit, clock) = limit(7, 10);
-        for _ in 0..7 {
-            limit.check(&1).unwrap();
-        }
-        let refused = limit.check(&1).unwrap_err();
-        assert_eq!(refused.retry_after_s, 9, "60 s / 7, rounded up");
-        clock.advance(Duration::from_secs(9));
-        limit.check(&1).unwrap();
-    }
-
-    #[test]
-    fn zero_is_off_and_a_billion_works() {
-        for rate in [0, 1_000_000_000, u32::MAX] {
-            let (limit, _) = limit(rate, 10);
-            assert!((0..10_000).all(|_| limit.check(&1).is_ok()), "{rate}");
-        }
-    }
-
-    #[test]
-    fn the_rate_can_change() {
-        let (limit, _) = limit(1, 10);
-        limit.check(&1).unwrap();
-        limit.check(&1).unwrap_err();
-        limit.set_rate(2);
-        limit.check(&1).unwrap();
-        limit.check(&1).unwrap();
-        limit.check(&1).unwrap_err();
-        limit.set_rate(0);
-        limit.check(&1).unwrap();
-    }
-
-    #[test]
-    fn a_flood_of_keys_is_bounded_and_still_limited() {
-        let (limit, clock) = limit(1, 100);
-        let allowed = (0..1_000_000).filter(|key| limit.check(key).is_ok()).count();
-        assert_eq!(limit.len(), 100);
-        assert!(allowed <= 100 + SHARED_STATES, "{allowed}");
-        // Who was known before the flood is judged by his own state.
-        clock.advance(Duration::from_secs(61));
-        assert!((0..100).all(|key| limit.check(&key).is_ok()));
-    }
-
-    #[test]
-    fn a_sweep_forgets_the_idle_and_keeps_the_busy() {
-        let (limit, clock) = limit(60, 100);
-        for key in 0..50 {
-            limit.check(&key).unwrap();
-        }
-        clock.advance(Duration::from_secs(120));
-        while limit.check(&7).is_ok() {}
-        limit.sweep();
-        assert_eq!(limit.len(), 1);
-        assert!(limit.check(&7).is_err(), "a sweep is no amnesty");
+    fn a_change_holds_until_it_is_taken_back_and_leaves_the_others_alone() {
+        let settings = LimitSettings {
+            per_ip: 1,
+            per_user: 1,
+            login_per_ip: 0,
+            generate_per_user: 3,
+            export_per_user: 2,
+            max_keys: 10,
+        };
+        let limits = Limits::new(settings);
+        let ip = IpKey::from("10.0.0.1".parse::<IpAddr>().unwrap());
+        limits.per_ip.check(&ip).unwrap();
+        limits.per_ip.check(&ip).unwrap_err();
+        limits.change(RateChanges { per_user: Some(0), ..RateChanges::default() });
+        limits.per_ip.check(&ip).unwrap_err();
+        let rates = |limits: &Limits| limits.status().map(|one| (one.configured, one.per_minute));
+        assert_eq!(rates(&limits), [(1, 1), (1, 0), (0, 0), (3, 3), (2, 2)]);
+        limits.change(RateChanges { per_ip: Some(2), ..RateChanges::default() });
+        assert_eq!(rates(&limits), [(1, 2), (1, 1), (0, 0), (3, 3), (2, 2)]);
+        limits.per_ip.check(&ip).unwrap();
+        assert_eq!(limits.status()[0].refused, 2);
     }
 
     #[test]

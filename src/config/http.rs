@@ -63,23 +63,23 @@ pub struct HttpConfig {
     #[arg(long, env = "SHUTDOWN_TIMEOUT", default_value_t = 25, value_parser = clap::value_parser!(u64).range(0..=600))]
     pub shutdown_timeout: u64,
 
-    /// Requests a minute from one address (0 = no limit).
+    /// Requests a minute from one address (0 = no limit); the admin page can change it while running.
     #[arg(long, env = "RATE_LIMIT_PER_IP", default_value_t = 600)]
     pub rate_limit_per_ip: u32,
 
-    /// Requests a minute by one user (0 = no limit).
+    /// Requests a minute by one user (0 = no limit); the admin page can change it while running.
     #[arg(long, env = "RATE_LIMIT_PER_USER", default_value_t = 300)]
     pub rate_limit_per_user: u32,
 
-    /// Logins a minute from one address (0 = no limit).
+    /// Logins a minute from one address (0 = no limit); the admin page can change it while running.
     #[arg(long, env = "RATE_LIMIT_LOGIN_PER_IP", default_value_t = 30)]
     pub rate_limit_login_per_ip: u32,
 
-    /// Generations a minute by one user (0 = no limit).
+    /// Generations a minute by one user (0 = no limit); the admin page can change it while running.
     #[arg(long, env = "RATE_LIMIT_GENERATE_PER_USER", default_value_t = 60)]
     pub rate_limit_generate_per_user: u32,
 
-    /// Exports of everything we hold of a user, a minute by one user (0 = no limit).
+    /// Exports of everything we hold of a user, a minute by one user (0 = no limit); the admin page can change it while running.
     #[arg(long, env = "RATE_LIMIT_EXPORT_PER_USER", default_value_t = 2)]
     pub rate_limit_export_per_user: u32,
 

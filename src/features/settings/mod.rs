@@ -8,6 +8,9 @@
 //!   was acknowledged. It says what was before and after, for the audit log.
 //! - Sections are independent: one bad value never takes another section with it.
 //!
+//! What lies below the features and follows a setting (the rate limits) is told by the service whenever
+//! settings come into force.
+//!
 //! Secrets and what the process needs to start are no settings; they are in the environment. The one
 //! exception are the addresses of hooks that are told of alerts: they are stored and never shown again.
 
@@ -19,6 +22,7 @@ pub use model::{
     AlertHook, Alerts, Announcement, AnnouncementLevel, ChannelRule, Channels, Checker, Economy,
     Entitlement, Entitlements, Field, FieldKind, Gallery, Invite, InviteEvent, Jobs, Label,
     Membership, MessageField, MessageState, MessageTemplate, Messages, Mode, Moderation,
-    MonthlyPoints, PaymentRules, PlatformChannels, PriceTable, Resolution, ResolutionPrices, Retry,
-    Section, Settings, SettingsChange, SettingsError, WhenUnavailable, describe, section_version,
+    MonthlyPoints, PaymentRules, PlatformChannels, PriceTable, RateLimits, Resolution,
+    ResolutionPrices, Retry, Section, Settings, SettingsChange, SettingsError, WhenUnavailable,
+    describe, section_version,
 };

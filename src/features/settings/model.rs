@@ -8,6 +8,7 @@ mod entitlements;
 mod gallery;
 mod jobs;
 mod label;
+mod limits;
 mod membership;
 mod messages;
 mod moderation;
@@ -25,6 +26,7 @@ pub use entitlements::{Entitlement, Entitlements};
 pub use gallery::Gallery;
 pub use jobs::{Jobs, Retry};
 pub use label::Label;
+pub use limits::RateLimits;
 pub use membership::{Membership, MonthlyPoints};
 pub use messages::{MessageField, MessageState, MessageTemplate, Messages};
 pub use moderation::{Checker, Moderation, WhenUnavailable};
@@ -47,6 +49,7 @@ pub struct Settings {
     pub messages: Messages,
     pub announcement: Announcement,
     pub alerts: Alerts,
+    pub limits: RateLimits,
 }
 
 /// What is changed and stored as one.
@@ -63,6 +66,7 @@ pub enum Section {
     Messages,
     Announcement,
     Alerts,
+    Limits,
 }
 
 /// A section before and after a change, for the audit log.
@@ -106,6 +110,7 @@ impl Section {
         Self::Messages,
         Self::Announcement,
         Self::Alerts,
+        Self::Limits,
     ];
 
     /// As it is stored; never renamed.
@@ -122,6 +127,7 @@ impl Section {
             Self::Messages => "messages",
             Self::Announcement => "announcement",
             Self::Alerts => "alerts",
+            Self::Limits => "limits",
         }
     }
 
@@ -165,6 +171,7 @@ impl Settings {
             Section::Messages => to_json(&self.messages),
             Section::Announcement => to_json(&self.announcement),
             Section::Alerts => to_json(&self.alerts),
+            Section::Limits => to_json(&self.limits),
         }
     }
 
@@ -213,6 +220,7 @@ impl Settings {
             Section::Messages => self.messages = checked(value)?,
             Section::Announcement => self.announcement = checked(value)?,
             Section::Alerts => self.alerts = checked(value)?,
+            Section::Limits => self.limits = checked(value)?,
         }
         Ok(())
     }
@@ -355,6 +363,8 @@ mod tests {
         let fields = json!([{ "name": "thing1", "value": "{prompts}" }]);
         let unknown = json!({ "imageReady": { "templateId": "t", "fields": fields } });
         assert_eq!(refused(Section::Messages, unknown), "imageReady.fields");
+        assert_eq!(refused(Section::Limits, json!({ "perIp": 59 })), "perIp");
+        assert_eq!(refused(Section::Limits, json!({ "perUser": 1_000_001 })), "perUser");
         let empty = json!({ "imageReady": { "templateId": "t", "fields": [] } });
         assert_eq!(refused(Section::Messages, empty), "imageReady.fields");
     }

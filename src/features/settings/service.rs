@@ -44,6 +44,7 @@ pub fn load(app: &App) -> Result<(), DbError> {
     let in_force = app.states.get::<InForce>();
     let _reading = in_force.reading.lock();
     let settings = app.db.read_inline("settings.load", stored)?;
+    app.limits.change(settings.limits.changes());
     *in_force.settings.write() = Arc::new(settings);
     Ok(())
 }
@@ -100,23 +101,24 @@ pub async fn change_as(app: &App, wish: SettingsWish) -> Result<SettingsChange, 
     let now = app.clock.now();
     let checks = app.states.get::<InForce>().checks.read().clone();
     let SettingsWish { section, change, version, is_dry_run, actor, reason } = wish;
-    let decide = move |tx: &Tx<'_>| -> Result<SettingsChange, SettingsError> {
+    let decide = move |tx: &Tx<'_>| -> Result<(SettingsChange, Value), SettingsError> {
         let mut settings = stored(tx)?;
         if section_version(&settings.section(section)) != version {
             return Err(SettingsError::Outdated);
         }
         let done = settings.change(section, &change)?;
         checks.iter().try_for_each(|check| check(section, &settings))?;
-        Ok(done)
+        // What is shown and noted has its secrets covered; what is stored has them.
+        Ok((done, settings.stored(section)))
     };
     if is_dry_run {
-        return app.db.read_inline("settings.try_change", decide);
+        return app.db.read_inline("settings.try_change", decide).map(|(done, _)| done);
     }
     let done = app
         .db
         .write("settings.change_as", move |tx| {
-            let done = decide(tx)?;
-            store::put(tx, section, &done.after.to_string(), &actor.to_string(), now)?;
+            let (done, stored) = decide(tx)?;
+            store::put(tx, section, &stored.to_string(), &actor.to_string(), now)?;
             let entry = AuditEntry {
                 actor,
                 action: "settings.changed",

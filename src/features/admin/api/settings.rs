@@ -117,8 +117,8 @@ impl SettingsApi {
 
     /// Change a section
     ///
-    /// Holds at once. The sections `payment` and `alerts` are for owners. Errors: `INVALID_REQUEST` naming the setting;
-    /// `INVALID_STATE` when somebody else changed the section meanwhile; `NOT_FOUND` for no section.
+    /// Holds at once. The sections `payment`, `alerts` and `limits` are for owners. Errors:
+    /// `INVALID_REQUEST` naming the setting; `INVALID_STATE` when somebody else changed the section meanwhile; `NOT_FOUND` for no section.
     #[oai(path = "/:section", method = "put", operation_id = "changeSettings")]
     async fn change(
         &self,
@@ -127,8 +127,9 @@ impl SettingsApi {
         body: JsonBody<ChangeSettingsRequest>,
     ) -> Result<Json<ChangedSettings>, ApiError> {
         let section = Section::by_key(&section.0).ok_or(ErrorCode::NotFound)?;
-        // Which account the money goes to hangs on the one, and the other holds secrets.
-        if matches!(section, Section::Payment | Section::Alerts)
+        // Which account the money goes to hangs on the one, the next holds secrets, and the last keeps
+        // attackers out.
+        if matches!(section, Section::Payment | Section::Alerts | Section::Limits)
             && !admin.role.includes(Role::Owner)
         {
             return Err(AdminError::Forbidden(Role::Owner).into());

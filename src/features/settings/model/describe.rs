@@ -4,6 +4,7 @@
 mod notices;
 
 use super::Section;
+use super::limits::RATE_MAX;
 use notices::{alerts, announcement, messages};
 
 /// What a setting may be.
@@ -73,6 +74,7 @@ pub fn describe(section: Section) -> Vec<Field> {
         Section::Messages => messages(),
         Section::Announcement => announcement(),
         Section::Alerts => alerts(),
+        Section::Limits => limits(),
     }
 }
 
@@ -365,6 +367,37 @@ fn moderation() -> Vec<Field> {
             "A verdict on a picture is waited for",
         ),
         field("pictureAttempts", whole(1, 10), "", "图片检查次数", "Questions about one picture"),
+    ]
+}
+
+fn limits() -> Vec<Field> {
+    let rate = |path, zh, en| field(path, maybe(0, i64::from(RATE_MAX)), "requests", zh, en);
+    vec![
+        rate(
+            "perIp",
+            "每个地址每分钟请求数（0 为不限，否则不少于 60；空为按环境变量）",
+            "Requests a minute of one address; 0: no limit, else at least 60; empty: as the environment",
+        ),
+        rate(
+            "perUser",
+            "每位用户每分钟请求数（0 为不限；空为按环境变量）",
+            "Requests a minute of one user; 0: no limit; empty: as the environment",
+        ),
+        rate(
+            "loginPerIp",
+            "每个地址每分钟登录次数，含后台（0 为不限；空为按环境变量）",
+            "Log-ins a minute of one address, the admin page's too; 0: no limit; empty: as the environment",
+        ),
+        rate(
+            "generatePerUser",
+            "每位用户每分钟提交生图次数（0 为不限；空为按环境变量）",
+            "Generations a minute of one user; 0: no limit; empty: as the environment",
+        ),
+        rate(
+            "exportPerUser",
+            "每位用户每分钟导出个人数据次数（0 为不限；空为按环境变量）",
+            "Exports a minute of one user's data; 0: no limit; empty: as the environment",
+        ),
     ]
 }
 
