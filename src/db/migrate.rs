@@ -116,6 +116,11 @@ pub(super) const ALL: &[Migration] = &[
         name: "add_timeline_indexes",
         sql: include_str!("../../data/migrations/0018_add_timeline_indexes.sql"),
     },
+    Migration {
+        version: 19,
+        name: "add_alert_states",
+        sql: include_str!("../../data/migrations/0019_add_alert_states.sql"),
+    },
 ];
 
 /// Where a database file stands.

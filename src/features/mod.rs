@@ -138,6 +138,7 @@ pub fn prepare(app: &App) -> Result<(), PrepareError> {
     settings::service::load(app)?;
     auth::service::load_revoked(app)?;
     moderation::service::words::load(app)?;
+    alerts::service::load(app)?;
     Ok(generations::service::load(app)?)
 }
 

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use dream_bff::features::alerts::{Rule, service};
+use dream_bff::features::alerts::{AlertError, Rule, Tried, service};
+use dream_bff::features::audit::Actor;
 use dream_bff::features::settings::{Section, service::change};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use parking_lot::Mutex;
@@ -92,6 +93,10 @@ async fn set(t: &TestApp, json: Value) {
     change(&t.app(), Section::Alerts, json, "test").await.unwrap();
 }
 
+async fn send_test(t: &TestApp) -> Result<Vec<Tried>, AlertError> {
+    service::send_test(&t.app(), Actor::admin("test")).await
+}
+
 /// Lets so many minutes pass, looking in each.
 async fn minutes(t: &TestApp, count: u32) {
     for _ in 0..count {
@@ -160,7 +165,7 @@ async fn each_hook_gets_its_own_form_and_signature() {
         }),
     )
     .await;
-    let sent = service::send_test(&t.app()).await;
+    let sent = send_test(&t).await.unwrap();
     assert_eq!(sent, [("wecom", Ok(())), ("feishu", Ok(())), ("webhook", Ok(()))]);
 
     let (head, body) = wecom.take().remove(0);
@@ -199,14 +204,14 @@ async fn a_test_says_what_each_hook_answered_and_never_its_address() {
         }),
     )
     .await;
-    let sent = service::send_test(&t.app()).await;
+    let sent = send_test(&t).await.unwrap();
     let told: Vec<_> = sent.iter().map(|(_, sent)| sent.clone().unwrap_err()).collect();
     assert!(told[0].contains("93000") && told[0].contains("invalid webhook url"), "{told:?}");
     assert!(told[1].contains("no connection"), "{told:?}");
     assert!(!format!("{told:?}").contains("very-secret"), "{told:?}");
     // A redirect is not followed.
     receiver.answers(307, json!({}));
-    let sent = service::send_test(&t.app()).await;
+    let sent = send_test(&t).await.unwrap();
     assert!(sent[0].1.as_ref().unwrap_err().contains("307"), "{sent:?}");
     assert_eq!(t.app().events.alerts.get("failed"), 4);
 }
@@ -225,16 +230,54 @@ async fn what_nobody_took_is_told_when_somebody_does() {
 }
 
 #[tokio::test]
+async fn a_restart_neither_repeats_what_was_told_nor_loses_its_end() {
+    let (t, receiver) = (TestApp::start().await, Receiver::start().await);
+    set(&t, json!({ "webhook": { "enabled": true, "url": receiver.base } })).await;
+    lose_a_payment(&t);
+    minutes(&t, 2).await;
+    assert_eq!(about(&receiver.take(), "paid_not_credited"), ["firing"]);
+    let fired_at = |t: &TestApp| {
+        let states = service::states(&t.app());
+        states.iter().find(|state| state.rule == Rule::PaidNotCredited).unwrap().fired_at
+    };
+    let first = fired_at(&t);
+    t.restart();
+    assert!(is_firing(&t, Rule::PaidNotCredited), "before anybody looked again");
+    minutes(&t, 5).await;
+    assert_eq!(about(&receiver.take(), "paid_not_credited"), [""; 0]);
+    assert_eq!(fired_at(&t), first);
+    // It ends while nobody looks, and nobody takes the message at first.
+    receiver.answers(500, json!({}));
+    find_it(&t);
+    t.restart();
+    minutes(&t, 1).await;
+    assert_eq!(about(&receiver.take(), "paid_not_credited"), ["resolved"]);
+    t.restart();
+    receiver.answers(200, json!({}));
+    minutes(&t, 3).await;
+    let got = receiver.take();
+    assert_eq!(about(&got, "paid_not_credited"), ["resolved"]);
+    let (_, told) = got.iter().find(|(_, body)| body["rule"] == "paid_not_credited").unwrap();
+    assert!(told["message"].as_str().unwrap().starts_with("1 payments"), "{told}");
+    t.restart();
+    minutes(&t, 2).await;
+    assert_eq!(about(&receiver.take(), "paid_not_credited"), [""; 0]);
+    assert_eq!(t.count("SELECT COUNT(*) FROM alert_states WHERE end_owed IS NOT NULL"), 0);
+}
+
+#[tokio::test]
 async fn there_are_never_more_messages_than_the_settings_allow() {
     let (t, receiver) = (TestApp::start().await, Receiver::start().await);
     set(&t, json!({ "maxPerHour": 2, "webhook": { "enabled": true, "url": receiver.base } })).await;
-    for _ in 0..5 {
-        service::send_test(&t.app()).await;
+    for wanted in [true, true, false, false, false] {
+        let sent = send_test(&t).await;
+        assert!(sent.is_ok() == wanted || matches!(sent, Err(AlertError::TooMany)), "{sent:?}");
+        assert_eq!(sent.is_ok(), wanted);
     }
     assert_eq!(receiver.take().len(), 2);
     assert_eq!(t.app().events.alerts.get("capped"), 3);
     t.clock.advance(Duration::from_secs(3600));
-    service::send_test(&t.app()).await;
+    send_test(&t).await.unwrap();
     assert_eq!(receiver.take().len(), 1);
 }
 
@@ -260,6 +303,24 @@ async fn failing_requests_are_told_and_a_few_are_not() {
     }
     minutes(&t, 1).await;
     assert!(!is_firing(&t, Rule::ErrorRate), "being full is no error");
+}
+
+#[tokio::test]
+async fn a_restart_does_not_end_what_was_counted_before_it() {
+    let (t, receiver) = (TestApp::start().await, Receiver::start().await);
+    set(&t, json!({ "webhook": { "enabled": true, "url": receiver.base } })).await;
+    minutes(&t, 1).await;
+    for _ in 0..20 {
+        t.app().traffic.answered(500);
+    }
+    minutes(&t, 1).await;
+    assert_eq!(about(&receiver.take(), "error_rate"), ["firing"]);
+    t.restart();
+    minutes(&t, 5).await;
+    assert_eq!(about(&receiver.take(), "error_rate"), [""; 0]);
+    assert!(is_firing(&t, Rule::ErrorRate));
+    minutes(&t, 1).await;
+    assert_eq!(about(&receiver.take(), "error_rate"), ["resolved"], "five quiet minutes");
 }
 
 #[tokio::test]

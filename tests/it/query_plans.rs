@@ -26,6 +26,7 @@ const MAY_SCAN: &[(&str, &str, &str)] = &[
         "SELECT COUNT(*), MIN(ended_at)",
         "some of the last by the primary key",
     ),
+    ("alerts/store.rs", "SELECT rule", "all of a few rows are wanted"),
     ("gallery/store.rs", "SELECT category_id, name, icon", "all of a few rows are wanted"),
     ("gallery/store/categories.rs", "SELECT c.category_id", "all of a few rows are wanted"),
     ("points/store/packs.rs", "SELECT pack_id", "all of a few rows are wanted"),

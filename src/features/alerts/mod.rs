@@ -1,8 +1,8 @@
 //! Alerts: the operator hears of what is wrong where he reads anyway (a WeCom group, a Feishu group, any
 //! webhook), once when it begins, again while it goes on, and once when it is over.
 //!
-//! Owns nothing in the database. What fires is kept in memory: after a restart a problem that still is
-//! one is told again.
+//! Owns `alert_states`: a row for each rule that ever saw a problem. A restart neither repeats what was told
+//! nor loses what has still to be.
 //!
 //! Guarantees: looking and telling never hold up a request; a hook that does not answer costs its
 //! timeout and nothing more; there are never more messages in an hour than the settings allow, and of one
@@ -11,5 +11,6 @@
 
 mod model;
 pub mod service;
+mod store;
 
-pub use model::{AlertState, Rule};
+pub use model::{AlertError, AlertState, ChannelStatus, Rule, Tried};

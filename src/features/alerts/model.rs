@@ -9,6 +9,7 @@
 use serde::Serialize;
 
 use crate::base::time::UnixMillis;
+use crate::db::DbError;
 
 /// Of one rule, two beginnings are at least so far apart, in milliseconds.
 pub(super) const FLICKER_MS: i64 = 600_000;
@@ -48,6 +49,11 @@ impl Rule {
         Self::WriterStuck,
     ];
 
+    /// The rule of this name; `None` for one of another version.
+    pub fn by_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|rule| rule.name() == name)
+    }
+
     /// Stable: `docs/alerts.md` says by this name what to do.
     pub const fn name(self) -> &'static str {
         match self {
@@ -73,21 +79,49 @@ pub(super) enum Seen {
     Unknown,
 }
 
-/// How a rule stands.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
+/// How a rule stands. It is stored, so that a restart neither repeats what was told nor forgets it.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AlertState {
     pub rule: Rule,
     /// Since when there is the problem, if there is one.
-    #[serde(skip)]
     pub since: Option<UnixMillis>,
     /// Whether it has lasted long enough to be told.
     pub firing: bool,
     /// What is wrong.
     pub problem: Option<String>,
-    /// When its beginning, or that it goes on, was last told.
-    #[serde(skip)]
+    /// When somebody last took a message about it.
     pub told_at: Option<UnixMillis>,
+    /// When it last began to fire, and when it last ended.
+    pub fired_at: Option<UnixMillis>,
+    pub ended_at: Option<UnixMillis>,
+    /// What was wrong, where its end has still to be told.
+    pub end_owed: Option<String>,
+}
+
+/// A channel that messages may go through; what is secret of it is not here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ChannelStatus {
+    /// `wecom`, `feishu` or `webhook`.
+    pub name: &'static str,
+    /// Whether messages go there.
+    pub is_on: bool,
+    /// Whether it has an address, and a secret to sign with.
+    pub has_address: bool,
+    pub has_secret: bool,
+}
+
+/// What a channel answered to a test: `Ok`, or why the message was not taken.
+pub type Tried = (&'static str, Result<(), String>);
+
+/// Why no test message was sent.
+#[derive(Debug, thiserror::Error)]
+pub enum AlertError {
+    #[error("no channel is on")]
+    NoChannel,
+    #[error("too many messages within an hour")]
+    TooMany,
+    #[error(transparent)]
+    Db(#[from] DbError),
 }
 
 /// What is to be told.
@@ -102,7 +136,16 @@ pub(super) enum Event {
 
 impl AlertState {
     pub(super) fn quiet(rule: Rule) -> Self {
-        Self { rule, since: None, firing: false, problem: None, told_at: None }
+        Self {
+            rule,
+            since: None,
+            firing: false,
+            problem: None,
+            told_at: None,
+            fired_at: None,
+            ended_at: None,
+            end_owed: None,
+        }
     }
 
     /// Takes in what was seen; says what is to be told. That it was told is noted by
@@ -118,12 +161,21 @@ impl AlertState {
             Seen::Unknown => None,
             Seen::Well => {
                 let was_told = self.firing && self.told_at >= self.since;
-                (self.since, self.firing, self.problem) = (None, false, None);
-                was_told.then_some(Event::Resolved)
+                let problem = self.problem.take().unwrap_or_default();
+                if self.firing {
+                    self.ended_at = Some(now);
+                }
+                if was_told {
+                    self.end_owed = Some(problem);
+                }
+                (self.since, self.firing) = (None, false);
+                self.end_owed.is_some().then_some(Event::Resolved)
             }
             Seen::Problem(problem) => {
                 let since = *self.since.get_or_insert(now);
                 self.problem = Some(problem);
+                // Who was told of it and not of its end takes it for one.
+                self.end_owed = None;
                 let age = |at: UnixMillis| now.0.saturating_sub(at.0);
                 if !self.firing {
                     let is_quick = self.told_at.is_some_and(|told| age(told) < FLICKER_MS);
@@ -131,6 +183,7 @@ impl AlertState {
                         return None;
                     }
                     self.firing = true;
+                    self.fired_at = Some(now);
                     return Some(Event::Firing);
                 }
                 match self.told_at.filter(|told| *told >= since) {
@@ -145,6 +198,12 @@ impl AlertState {
     /// Somebody took the message.
     pub(super) fn told(&mut self, now: UnixMillis) {
         self.told_at = Some(now);
+        self.end_owed = None;
+    }
+
+    /// There is nobody who could be told of an end.
+    pub(super) fn forget_end(&mut self) {
+        self.end_owed = None;
     }
 }
 
@@ -190,6 +249,21 @@ mod tests {
         assert_eq!(state.step(bad(), at(0), 0, REPEAT), Some(Event::Firing));
         assert_eq!(state.step(bad(), at(1), 0, REPEAT), Some(Event::Firing));
         assert_eq!(state.step(Seen::Well, at(2), 0, REPEAT), None);
+    }
+
+    #[test]
+    fn an_end_that_nobody_took_is_told_later_unless_it_was_none() {
+        let mut state = AlertState::quiet(Rule::Disk);
+        let at = |minutes: i64| UnixMillis(minutes * MINUTE);
+        assert_eq!(state.step(bad(), at(0), 0, REPEAT), Some(Event::Firing));
+        state.told(at(0));
+        assert_eq!(state.step(Seen::Well, at(1), 0, REPEAT), Some(Event::Resolved));
+        assert_eq!(state.step(Seen::Well, at(2), 0, REPEAT), Some(Event::Resolved));
+        assert_eq!(state.end_owed.as_deref(), Some("it is broken"));
+        assert_eq!((state.fired_at, state.ended_at), (Some(at(0)), Some(at(1))));
+        assert_eq!(state.step(bad(), at(3), 0, REPEAT), None, "two beginnings are too close");
+        assert_eq!(state.step(Seen::Well, at(4), 0, REPEAT), None, "the end was none");
+        assert_eq!(state.step(bad(), at(10), 0, REPEAT), Some(Event::Firing));
     }
 
     proptest! {

@@ -12,7 +12,7 @@ use crate::app::App;
 use crate::base::error_chain::error_chain;
 use crate::base::time::UnixMillis;
 use crate::clients::hook::HookClient;
-use crate::features::alerts::model::{Event, Rule};
+use crate::features::alerts::model::{ChannelStatus, Event, Rule, Tried};
 use crate::features::settings::{AlertHook, Alerts};
 
 /// Longest time for one call of a hook.
@@ -48,8 +48,19 @@ impl Default for Hooks {
     }
 }
 
+/// What there is to go through.
+pub(super) fn channels(wanted: &Alerts) -> Vec<ChannelStatus> {
+    let status = |(name, _, hook): (&'static str, Form, &AlertHook)| ChannelStatus {
+        name,
+        is_on: hook.enabled,
+        has_address: !hook.url.is_empty(),
+        has_secret: !hook.secret.is_empty(),
+    };
+    hooks(wanted).into_iter().map(status).collect()
+}
+
 /// Whether there is anybody to tell.
-pub(super) fn is_any_enabled(wanted: &Alerts) -> bool {
+pub(super) fn is_any_on(wanted: &Alerts) -> bool {
     hooks(wanted).iter().any(|(_, _, hook)| hook.enabled)
 }
 
@@ -97,7 +108,7 @@ impl Hooks {
         app: &App,
         wanted: &Alerts,
         message: &Message,
-    ) -> Vec<(&'static str, Result<(), String>)> {
+    ) -> Vec<Tried> {
         let enabled = hooks(wanted).into_iter().filter(|(_, _, hook)| hook.enabled);
         let sending = enabled.map(|(name, form, hook)| async move {
             let sent = self.send(form, hook, message).await;

@@ -443,6 +443,7 @@ pub(super) const NOT_EXPORTED: &[(&str, &str)] = &[
     ("admin_sessions", "of administrators"),
     ("admin_setup", "of nobody"),
     ("admins", "of administrators, who are no users"),
+    ("alert_states", "of an operator"),
     ("backup_runs", "of an operator"),
     ("bill_runs", "of an operator"),
     ("daily_sales", "counts of all users together"),
