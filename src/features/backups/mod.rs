@@ -21,5 +21,5 @@ mod store;
 
 pub use model::{
     Backup, BackupError, BackupKind, BackupName, BackupStatus, Books, Cause, FileSum, Manifest,
-    MediaList, Run, RunKind,
+    MediaList, Run, RunKind, UnderWay,
 };

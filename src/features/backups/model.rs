@@ -98,6 +98,13 @@ impl Run {
     }
 }
 
+/// A run that has not ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnderWay {
+    pub kind: RunKind,
+    pub since: UnixMillis,
+}
+
 /// What sort of copy a backup is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BackupKind {
@@ -138,8 +145,8 @@ pub struct BackupStatus {
     pub every_hours: u32,
     /// When the next is due; `None` when none is made by itself.
     pub next_due: Option<UnixMillis>,
-    /// Whether one is under way in this process.
-    pub is_running: bool,
+    /// What is under way in this process.
+    pub under_way: Option<UnderWay>,
     /// The newest backup that was checked and whose books balance.
     pub last_good: Option<Backup>,
     /// Whether that is older than it should be.

@@ -1,5 +1,6 @@
 //! Making backups when they are due or wanted, trying them, and saying how they stand.
 
+pub mod by_hand;
 mod check;
 mod folder;
 mod make;
@@ -10,7 +11,6 @@ mod remote;
 mod restore;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
 use tokio::runtime::Builder;
@@ -19,8 +19,8 @@ pub use self::make::{Made, Wish, make};
 pub use self::restore::{Pictures, Restored, Source, restore, verify};
 
 use super::model::{
-    Backup, BackupError, BackupKind, BackupStatus, Cause, Run, RunKind, Times, is_due, is_late,
-    next_due,
+    Backup, BackupError, BackupKind, BackupStatus, Cause, Run, RunKind, Times, UnderWay, is_due,
+    is_late, next_due,
 };
 use super::store;
 use crate::app::App;
@@ -40,7 +40,8 @@ const DAY_MS: i64 = 86_400_000;
 /// What is remembered between runs, for the whole process.
 #[derive(Default)]
 struct State {
-    is_running: AtomicBool,
+    /// What is under way.
+    running: Mutex<Option<UnderWay>>,
     /// Drawn at the first look: how late the runs of this process begin, in milliseconds.
     jitter_ms: Mutex<Option<i64>>,
     /// The problem that was logged last: it is said once, not at every try.
@@ -83,8 +84,7 @@ pub async fn run_due(app: &Arc<App>) -> Result<Option<Made>, BackupError> {
 }
 
 fn is_due_now(app: &App) -> Result<bool, BackupError> {
-    let state = app.states.get::<State>();
-    if app.backups.hours == 0 || state.is_running.load(Ordering::SeqCst) {
+    if app.backups.hours == 0 || under_way(app).is_some() {
         return Ok(false);
     }
     // A folder that cannot be read is for the run to fail at, which is stored.
@@ -114,8 +114,25 @@ fn is_drill_due(days: u32, last: Option<UnixMillis>, now: UnixMillis) -> bool {
 /// # Errors
 /// [`BackupError`]: there is none. What went wrong when it was there already is in [`Made::problem`].
 pub async fn run_now(app: &Arc<App>, cause: Cause, wish: Wish) -> Result<Made, BackupError> {
+    make_in(app, begin(app, RunKind::Backup), cause, wish).await
+}
+
+async fn make_in(
+    app: &Arc<App>,
+    turn: Result<Arc<Turn>, BackupError>,
+    cause: Cause,
+    wish: Wish,
+) -> Result<Made, BackupError> {
     let (started_at, since) = (app.clock.now(), Stopwatch::start());
-    let made = off_thread(app, move |place, clock| in_runtime(make(place, clock, wish))).await;
+    // The turn ends when the run is stored: whoever sees that nothing is under way finds how it ended.
+    let (made, _turn) = match turn {
+        Ok(turn) => {
+            let work =
+                move |place: &BackupPlace, clock: &Clock| in_runtime(make(place, clock, wish));
+            (off_thread(app, Arc::clone(&turn), work).await, Some(turn))
+        }
+        Err(err) => (Err(err), None),
+    };
     let run = run_of(cause, started_at, app.clock.now(), &since, &made);
     settle(app, run).await;
     made
@@ -159,16 +176,19 @@ pub fn run_of(
 /// # Errors
 /// [`BackupError`]: it cannot be restored, or its books do not balance.
 pub async fn drill_now(app: &Arc<App>, cause: Cause) -> Result<Restored, BackupError> {
+    try_in(app, begin(app, RunKind::Drill), cause).await
+}
+
+async fn try_in(
+    app: &Arc<App>,
+    turn: Result<Arc<Turn>, BackupError>,
+    cause: Cause,
+) -> Result<Restored, BackupError> {
     let (started_at, since) = (app.clock.now(), Stopwatch::start());
-    let tried = off_thread(app, |place, clock| {
-        let restored = in_runtime(verify(place, clock, &Source::Latest))?;
-        if restored.books.is_balanced() {
-            return Ok(restored);
-        }
-        let (users, money) = (restored.books.wrong_users, restored.books.wrong_money);
-        Err(BackupError::Unbalanced { name: restored.name, users, money })
-    })
-    .await;
+    let (tried, _turn) = match turn {
+        Ok(turn) => (off_thread(app, Arc::clone(&turn), restore_for_a_try).await, Some(turn)),
+        Err(err) => (Err(err), None),
+    };
     let run = Run {
         kind: RunKind::Drill,
         cause,
@@ -183,6 +203,15 @@ pub async fn drill_now(app: &Arc<App>, cause: Cause) -> Result<Restored, BackupE
     };
     settle(app, run).await;
     tried
+}
+
+fn restore_for_a_try(place: &BackupPlace, clock: &Clock) -> Result<Restored, BackupError> {
+    let restored = in_runtime(verify(place, clock, &Source::Latest))?;
+    if restored.books.is_balanced() {
+        return Ok(restored);
+    }
+    let (users, money) = (restored.books.wrong_users, restored.books.wrong_money);
+    Err(BackupError::Unbalanced { name: restored.name, users, money })
 }
 
 /// Stores a run beside the server's own writes.
@@ -219,31 +248,48 @@ async fn settle(app: &App, run: Run) {
     }
 }
 
+/// Takes the one place for a run in this process; it is given back when nobody has the
+/// turn any more.
+fn begin(app: &App, kind: RunKind) -> Result<Arc<Turn>, BackupError> {
+    let state = app.states.get::<State>();
+    {
+        let mut running = state.running.lock();
+        if running.is_some() {
+            return Err(BackupError::Running("this one".to_owned()));
+        }
+        *running = Some(UnderWay { kind, since: app.clock.now() });
+    }
+    Ok(Arc::new(Turn(state)))
+}
+
+/// What is under way in this process.
+fn under_way(app: &App) -> Option<UnderWay> {
+    *app.states.get::<State>().running.lock()
+}
+
+/// The place of the run that is under way.
+struct Turn(Arc<State>);
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        *self.0.running.lock() = None;
+    }
+}
+
 /// Runs `work` on a thread of its own at the lowest priority.
 async fn off_thread<T: Send + 'static>(
     app: &Arc<App>,
+    turn: Arc<Turn>,
     work: impl FnOnce(&BackupPlace, &Clock) -> Result<T, BackupError> + Send + 'static,
 ) -> Result<T, BackupError> {
-    let state = app.states.get::<State>();
-    if state.is_running.swap(true, Ordering::SeqCst) {
-        return Err(BackupError::Running("this one".to_owned()));
-    }
     let (place, clock) = (Arc::clone(&app.backups), app.clock.clone());
-    // The thread says itself that it has ended: whoever waits for it may go away.
+    // The thread has the turn too: whoever waits for it may go away.
     low_priority::run("backup", move || {
-        let _running = Running(state);
+        let _turn = turn;
         work(&place, &clock)
     })
     .await
     .map_err(BackupError::Thread)?
-}
-
-struct Running(Arc<State>);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.0.is_running.store(false, Ordering::SeqCst);
-    }
 }
 
 /// Waits for `work` in a runtime of its own, so that all of its threads have the priority of this one.
@@ -312,7 +358,7 @@ pub fn status(app: &App) -> Result<BackupStatus, BackupError> {
     Ok(BackupStatus {
         every_hours: place.hours,
         next_due: next_due(&times(app), newest, now),
-        is_running: app.states.get::<State>().is_running.load(Ordering::SeqCst),
+        under_way: under_way(app),
         is_late: is_late(place.hours, last_good.as_ref().map(|one| one.taken_at), now),
         last_good,
         last_run: runs(app, RunKind::Backup, 1)?.pop(),

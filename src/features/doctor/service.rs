@@ -1,5 +1,6 @@
 //! The examination: all checks at once, each within its time.
 
+pub mod by_hand;
 mod data;
 mod local;
 mod money;

@@ -31,7 +31,7 @@ async fn backups_come_at_their_time_and_a_drill_once_a_week() {
     }
     assert_eq!(drills, 2);
     let status = service::status(&t.app()).unwrap();
-    assert!(!status.is_late && !status.is_drill_late && !status.is_running);
+    assert!(!status.is_late && !status.is_drill_late && status.under_way.is_none());
     assert_eq!((status.kept, status.every_hours), (9, 24));
     assert_eq!(status.last_good.unwrap().taken_at.0, t.clock.now().0 - 24 * 3_600_000);
     assert_eq!(status.next_due, Some(t.clock.now()));
