@@ -1,7 +1,11 @@
 //! `/metrics`: who may read it, that what happens is counted, and that the documents name what there is.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
+use dream_bff::app::tls::TlsSource;
+use dream_bff::features::backups::Cause;
+use dream_bff::features::backups::service::{self, Wish};
 use serde_json::{Value, json};
 
 use crate::support::{TestApp, User, Wire, until};
@@ -180,6 +184,42 @@ async fn what_wechat_complains_about_is_counted_by_kind() {
     let text = read(&t).await;
     let kind = r#"dream_wechat_errors_total{client="wechat",kind="code_invalid"}"#;
     assert_eq!(value(&text, kind), 1.0);
+}
+
+#[tokio::test]
+async fn backups_drills_and_the_certificate_are_told() {
+    let t = TestApp::with(&[("BACKUP_HOURS", "24")]).await;
+    let text = read(&t).await;
+    assert_eq!(value(&text, r#"dream_backup_late{kind="backup"}"#), 1.0);
+    // There is no backup, and nobody serves TLS.
+    for none in
+        ["dream_backup_good_timestamp_seconds", "dream_tls_certificate_end_timestamp_seconds"]
+    {
+        assert!(!text.lines().any(|line| line.starts_with(none)), "{none}");
+    }
+    let made = service::run_now(&t.app(), Cause::Admin, Wish::default()).await.unwrap();
+    t.clock.advance(Duration::from_secs(60));
+    service::drill_now(&t.app(), Cause::Admin).await.unwrap();
+    let end = t.clock.now().plus_millis(5_000);
+    t.app().tls.update(|tls| (tls.source, tls.not_after) = (TlsSource::Files, Some(end)));
+    let text = read(&t).await;
+    let bytes = |what| value(&text, &format!(r#"dream_backup_good_bytes{{what="{what}"}}"#));
+    #[expect(clippy::cast_precision_loss, reason = "a database of a test is small")]
+    let number = |bytes: u64| bytes as f64;
+    assert_eq!(bytes("database"), number(made.manifest.plain.bytes));
+    assert_eq!(bytes("file"), number(made.manifest.bytes()));
+    let good = value(&text, "dream_backup_good_timestamp_seconds");
+    assert_eq!(good, 1_769_688_000.0);
+    assert_eq!(value(&text, "dream_backups_kept"), 1.0);
+    for kind in ["backup", "drill"] {
+        assert_eq!(value(&text, &format!(r#"dream_backup_run_ok{{kind="{kind}"}}"#)), 1.0);
+        assert_eq!(value(&text, &format!(r#"dream_backup_late{{kind="{kind}"}}"#)), 0.0);
+        let at = value(&text, &format!(r#"dream_backup_run_timestamp_seconds{{kind="{kind}"}}"#));
+        assert_eq!(at - good, if kind == "drill" { 60.0 } else { 0.0 });
+    }
+    let holds = value(&text, "dream_tls_certificate_end_timestamp_seconds") - good;
+    assert_eq!(holds, 65.0);
+    assert_eq!(value(&text, "dream_tls_renewal_failed"), 0.0);
 }
 
 /// Names in a query: what looks like a metric of ours or of the process.

@@ -9,6 +9,7 @@ mod database;
 mod outside;
 mod process;
 mod routes;
+mod safety;
 mod text;
 mod traffic;
 
@@ -69,6 +70,7 @@ impl Metrics {
         database::collect(&mut families, &self.app, &self.data_dir);
         outside::collect(&mut families, &self.app);
         business::collect(&mut families, &self.app, &self.board, vitals.as_deref());
+        safety::collect(&mut families, &self.app).await;
         process::collect(&mut families);
         let mut registry = Registry::default();
         registry.register_collector(Box::new(Scrape::from(families)));
