@@ -1,12 +1,15 @@
 //! Administrators: logging in, second factor, step-up, lock-out, sessions, the first owner.
 
 mod accounts;
+mod backups;
 mod find;
 mod home;
+mod limits;
 mod page;
 mod second_factor;
 mod sessions;
 mod system;
+mod watch;
 
 use poem::http::Method;
 use serde_json::{Value, json};

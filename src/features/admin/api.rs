@@ -2,16 +2,20 @@
 //! [`open_api`].
 
 mod accounts;
+mod alerts;
 mod audit;
 mod auth;
+mod backups;
 mod books;
 mod codes;
 mod cookie;
 mod csv;
+mod doctor;
 mod error;
 mod gate;
 mod home;
 mod jobs;
+mod limits;
 mod list;
 mod orders;
 mod payment_events;
@@ -50,6 +54,12 @@ pub fn open_api(app: &Arc<App>, base: &str) -> OpenApiService<impl OpenApi + 'st
         accounts::AccountsApi { app: Arc::clone(app) },
         audit::AuditApi { app: Arc::clone(app) },
     );
+    let machine = (
+        backups::BackupsApi { app: Arc::clone(app) },
+        doctor::DoctorApi { app: Arc::clone(app) },
+        alerts::AlertsApi { app: Arc::clone(app) },
+        limits::LimitsApi { app: Arc::clone(app) },
+    );
     let people =
         (users::UsersApi { app: Arc::clone(app) }, users::UserChangesApi { app: Arc::clone(app) });
     let money = (
@@ -70,7 +80,7 @@ pub fn open_api(app: &Arc<App>, base: &str) -> OpenApiService<impl OpenApi + 'st
         templates::AdminTemplatesApi { app: Arc::clone(app) },
     );
     OpenApiService::new(
-        (admins, people, money, business),
+        (admins, machine, people, money, business),
         "dream-bff admin",
         env!("CARGO_PKG_VERSION"),
     )

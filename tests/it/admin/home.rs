@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use dream_bff::app::tls::TlsSource;
+use dream_bff::features::backups::Cause;
+use dream_bff::features::backups::service::{self, Wish};
 use serde_json::{Value, json};
 
 use crate::support::{Admin, TestApp};
@@ -156,4 +159,46 @@ async fn a_full_disk_and_a_dead_upstream_need_somebody() {
     let t = TestApp::with(&[("MIN_FREE_DISK_MIB", "1000000")]).await;
     let admin = t.admin("viewer");
     assert_eq!(needs(&home(&admin).await), [("diskLow".to_owned(), 1)]);
+}
+
+#[tokio::test]
+async fn a_backup_that_failed_or_is_late_and_a_certificate_that_ends_need_somebody() {
+    let t = TestApp::with(&[("BACKUP_HOURS", "24")]).await;
+    let kinds = async || -> Vec<String> {
+        // Anew each time: who rests so long is logged out.
+        needs(&home(&t.admin("viewer")).await).into_iter().map(|(kind, _)| kind).collect()
+    };
+    assert_eq!(kinds().await, [""; 0], "the first backup is on its way");
+    let run = async || service::run_now(&t.app(), Cause::Admin, Wish::default()).await;
+    run().await.unwrap();
+    assert_eq!(kinds().await, ["drillLate"]);
+    service::drill_now(&t.app(), Cause::Admin).await.unwrap();
+    assert_eq!(kinds().await, [""; 0]);
+    t.clock.advance(Duration::from_secs(48 * 3600 + 1));
+    assert_eq!(kinds().await, ["backupLate"]);
+    t.sql(
+        "INSERT INTO backup_runs (kind, cause, started_at, ended_at, took_ms, plain_bytes, bytes, problem)
+         VALUES ('backup', 'schedule', 1, 2, 1, 0, 0, 'the disk is full')",
+    );
+    let seen = home(&t.admin("viewer")).await;
+    assert_eq!(needs(&seen), [("backupFailed".to_owned(), 1)], "that it is late follows from it");
+    assert_eq!(seen["needsYou"][0]["since"], "1970-01-01T00:00:00.002Z");
+    run().await.unwrap();
+    assert_eq!(kinds().await, [""; 0]);
+
+    let day = 86_400_000;
+    let serve = |days: i64, is_placeholder: bool| {
+        let end = t.clock.now().plus_millis(days * day);
+        t.app().tls.update(|tls| {
+            tls.source = TlsSource::Acme;
+            tls.not_after = Some(end);
+            tls.is_placeholder = is_placeholder;
+        });
+    };
+    serve(14, false);
+    assert_eq!(kinds().await, [""; 0]);
+    serve(13, false);
+    assert_eq!(kinds().await, ["certificateEnds"]);
+    serve(90, true);
+    assert_eq!(kinds().await, ["certificateEnds"]);
 }

@@ -179,6 +179,16 @@ enum HomeNeedKind {
     TaskFailing,
     /// The disk is almost full.
     DiskLow,
+    /// The last backup came to nothing.
+    BackupFailed,
+    /// The last good backup is older than it should be.
+    BackupLate,
+    /// The last restore for a try came to nothing.
+    DrillFailed,
+    /// No restore was tried for too long.
+    DrillLate,
+    /// The certificate ends within two weeks, or is not one that clients take.
+    CertificateEnds,
 }
 
 impl From<NeedKind> for HomeNeedKind {
@@ -199,6 +209,11 @@ impl From<NeedKind> for HomeNeedKind {
             NeedKind::ReportWaiting => Self::ReportWaiting,
             NeedKind::TaskFailing => Self::TaskFailing,
             NeedKind::DiskLow => Self::DiskLow,
+            NeedKind::BackupFailed => Self::BackupFailed,
+            NeedKind::BackupLate => Self::BackupLate,
+            NeedKind::DrillFailed => Self::DrillFailed,
+            NeedKind::DrillLate => Self::DrillLate,
+            NeedKind::CertificateEnds => Self::CertificateEnds,
         }
     }
 }

@@ -29,6 +29,6 @@ pub enum AdminTag {
     Books,
     /// Who changed what.
     Audit,
-    /// The process, its tasks and its log.
+    /// The process, its tasks and its log; backups, doctor, alerts and rate limits.
     System,
 }

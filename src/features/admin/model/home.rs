@@ -68,6 +68,16 @@ pub enum NeedKind {
     TaskFailing,
     /// The disk is almost full.
     DiskLow,
+    /// The last backup came to nothing.
+    BackupFailed,
+    /// The last good backup is older than it should be.
+    BackupLate,
+    /// The last restore for a try came to nothing.
+    DrillFailed,
+    /// No restore was tried for too long.
+    DrillLate,
+    /// The certificate ends within two weeks, or is not one that clients take.
+    CertificateEnds,
 }
 
 /// What needs somebody, and how much of it.

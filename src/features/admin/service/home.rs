@@ -1,11 +1,10 @@
 //! The first page, in one read: counters of days, moments of yesterday, and counts that stop at a bound.
 //! It costs the same at any size.
 
-use super::tasks;
+mod machine;
+
 use crate::app::App;
-use crate::base::machine::free_bytes;
 use crate::base::time::UnixMillis;
-use crate::clients::image_api::BreakerState;
 use crate::db::{DbError, Tx};
 use crate::features::admin::model::AdminError;
 use crate::features::admin::model::home::{COUNTED, Home, Need, NeedKind, Queue, series};
@@ -50,7 +49,7 @@ pub async fn home(app: &App, days: i64) -> Result<Home, AdminError> {
         })
         .await?;
     home.queue = queue(app);
-    home.needs.extend(needs_of_the_machine(app));
+    home.needs.extend(machine::needs(app));
     Ok(home)
 }
 
@@ -88,23 +87,4 @@ fn stored_needs(tx: &Tx<'_>, now: UnixMillis) -> Result<Vec<Need>, DbError> {
     let is_there = |(_, (count, _)): &(NeedKind, store::Waiting)| *count > 0;
     let need = |(kind, (count, since))| Need { kind, count, since };
     Ok(found.into_iter().filter(is_there).map(need).collect())
-}
-
-/// What is wrong with this process and its machine.
-fn needs_of_the_machine(app: &App) -> Vec<Need> {
-    let upstreams = app.upstreams.states();
-    let down = upstreams.iter().filter(|state| state.breaker != BreakerState::Closed).count();
-    let failing = tasks::failing(app);
-    let is_low = free_bytes(&app.scratch_dir).is_some_and(|free| free < app.min_free_bytes);
-    let found = [
-        (NeedKind::UpstreamDown, down),
-        (NeedKind::TaskFailing, failing),
-        (NeedKind::DiskLow, usize::from(is_low)),
-    ];
-    let need = |(kind, count): (NeedKind, usize)| Need {
-        kind,
-        count: i64::try_from(count).unwrap_or(i64::MAX),
-        since: None,
-    };
-    found.into_iter().filter(|(_, count)| *count > 0).map(need).collect()
 }
