@@ -32,7 +32,7 @@ export const GROUPS: NavGroup[] = [
       { path: '/orders', pattern: '/orders/:id?', label: ['订单', 'Orders'], icon: Tickets, page: () => import('./pages/orders/OrdersPage.vue') },
       { path: '/refunds', label: ['退款', 'Refunds'], icon: RefreshLeft, page: () => import('./pages/orders/RefundsPage.vue') },
       { path: '/payment-events', label: ['支付通知', 'Payment notices'], icon: Message, page: () => import('./pages/orders/EventsPage.vue') },
-      { path: '/reconciliation', label: ['对账', 'Reconciliation'], icon: DocumentChecked, page: () => import('./pages/money/ReconciliationPage.vue') },
+      { path: '/reconciliation', pattern: '/reconciliation/:tab?', label: ['对账', 'Reconciliation'], icon: DocumentChecked, page: () => import('./pages/money/ReconciliationPage.vue') },
       { path: '/report', label: ['收入报表', 'Revenue'], icon: DataAnalysis, page: () => import('./pages/money/ReportPage.vue') },
       { path: '/books', label: ['账目核对', 'Books'], icon: Coin, page: () => import('./pages/money/BooksPage.vue') },
     ],

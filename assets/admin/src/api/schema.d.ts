@@ -534,6 +534,207 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/backups": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How backups stand
+         * @description With those on this machine and how the last runs ended.
+         */
+        get: operations["getBackups"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/backups/run": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Make a backup now
+         * @description It begins at once and goes on by itself; how it ended is among the runs. Errors: `INVALID_STATE`
+         *     while another run is under way.
+         */
+        post: operations["makeBackup"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/backups/drill": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Try a restore now
+         * @description Restores the newest backup beside the database and checks it; nothing in use is touched. It goes on
+         *     by itself, and how it ended is among the runs. Errors: `INVALID_STATE` while another run is under
+         *     way.
+         */
+        post: operations["tryRestore"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/backups/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What a download of a backup would be
+         * @description Asks for the same as the download, so that a link to it works at once. Errors: `NOT_FOUND`.
+         */
+        get: operations["getBackup"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/backups/{name}/download": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Download a backup
+         * @description The database of one on this machine, as it lies there: everything that the service knows is in it.
+         *     Errors: `NOT_FOUND`.
+         */
+        get: operations["downloadBackup"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/doctor": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The last report */
+        get: operations["getDoctorReport"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/doctor/examine": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Examine now
+         * @description Changes nothing, here and outside. It begins at once and goes on by itself for half a minute at
+         *     most. Errors: `INVALID_STATE` while another examination is under way.
+         */
+        post: operations["examineNow"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/alerts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * How the rules stand
+         * @description And which channels there are. Addresses, secrets and thresholds are the section `alerts` of the
+         *     settings.
+         */
+        get: operations["getAlerts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/alerts/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send a test message
+         * @description Through every channel that is on; says what each answered, after ten seconds at most. Errors:
+         *     `INVALID_STATE` when none is on; `RATE_LIMIT_EXCEEDED` beyond `maxPerHour` of the settings.
+         */
+        post: operations["testAlerts"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/limits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The rate limits in force */
+        get: operations["getRateLimits"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/users": {
         parameters: {
             query?: never;
@@ -1581,8 +1782,8 @@ export interface paths {
         get?: never;
         /**
          * Change a section
-         * @description Holds at once. The sections `payment` and `alerts` are for owners. Errors: `INVALID_REQUEST` naming the setting;
-         *     `INVALID_STATE` when somebody else changed the section meanwhile; `NOT_FOUND` for no section.
+         * @description Holds at once. The sections `payment`, `alerts` and `limits` are for owners. Errors:
+         *     `INVALID_REQUEST` naming the setting; `INVALID_STATE` when somebody else changed the section meanwhile; `NOT_FOUND` for no section.
          */
         put: operations["changeSettings"];
         post?: never;
@@ -2675,6 +2876,44 @@ export interface components {
             items: components["schemas"]["Admin"][];
         };
         /**
+         * AlertChannel
+         * @description A channel; its address and secret are never shown.
+         */
+        AlertChannel: {
+            /** @description `wecom`, `feishu` or `webhook`. */
+            name: string;
+            isOn: boolean;
+            hasAddress: boolean;
+            hasSecret: boolean;
+        };
+        /**
+         * AlertRule
+         * @description How a rule stands.
+         */
+        AlertRule: {
+            /** @description Stable, such as `paid_not_credited`. */
+            rule: string;
+            /** @description Whether the problem is there and has lasted long enough to be told. */
+            isFiring: boolean;
+            /** @description Since when there is a problem; null when all is well. */
+            since?: string;
+            /** @description What is wrong. */
+            problem?: string;
+            /** @description When it last began to fire, and when it last ended. */
+            firedAt?: string;
+            endedAt?: string;
+            /** @description When somebody last took a message about it. */
+            toldAt?: string;
+        };
+        /**
+         * AlertRules
+         * @description The rules, and who is told.
+         */
+        AlertRules: {
+            rules: components["schemas"]["AlertRule"][];
+            channels: components["schemas"]["AlertChannel"][];
+        };
+        /**
          * AllSettings
          * @description All sections.
          */
@@ -2708,6 +2947,123 @@ export interface components {
             requestId?: string;
             /** @description The address of his client. */
             address?: string;
+        };
+        /**
+         * BackupFile
+         * @description A file to be taken away, and what it is recognised by.
+         */
+        BackupFile: {
+            /** @description What the file will be called. */
+            fileName: string;
+            takenAt: string;
+            /**
+             * Format: uint64
+             * @description Of the file, in bytes.
+             */
+            bytes: number;
+            /** @description SHA-256 of the file in hexadecimal; null for a copy from before a migration. */
+            sha256?: string;
+        };
+        /**
+         * BackupItem
+         * @description A backup on this machine. Sizes in bytes.
+         */
+        BackupItem: {
+            name: string;
+            kind: components["schemas"]["BackupItemKind"];
+            takenAt: string;
+            /** Format: uint64 */
+            bytes: number;
+            /**
+             * Format: uint64
+             * @description Of the database in it; null for a copy from before a migration.
+             */
+            databaseBytes?: number;
+            /** @description Whether it was checked when it was made, and its books balanced. */
+            isGood: boolean;
+            /**
+             * Format: int64
+             * @description What it holds; null for a copy from before a migration.
+             */
+            users?: number;
+            /** Format: int64 */
+            paidOrders?: number;
+        };
+        /**
+         * @description What sort of copy a backup is.
+         * @enum {string}
+         */
+        BackupItemKind: "full" | "preMigration";
+        /**
+         * BackupRun
+         * @description A run that has ended. Sizes in bytes.
+         */
+        BackupRun: {
+            kind: components["schemas"]["BackupRunKind"];
+            /** @description `schedule`, `admin` or `command`. */
+            cause: string;
+            /** @description The backup that was made or tried; null when it came to none. */
+            name?: string;
+            startedAt: string;
+            endedAt: string;
+            /** Format: int64 */
+            tookMs: number;
+            /** Format: int64 */
+            bytes: number;
+            /** @description Whether it went to the bucket too; null when it was not to. */
+            isUploaded?: boolean;
+            /** @description What went wrong; null when all went well. */
+            problem?: string;
+        };
+        /**
+         * @description What a run does.
+         * @enum {string}
+         */
+        BackupRunKind: "backup" | "drill";
+        /**
+         * BackupUnderWay
+         * @description A run that has not ended.
+         */
+        BackupUnderWay: {
+            kind: components["schemas"]["BackupRunKind"];
+            since: string;
+        };
+        /**
+         * Backups
+         * @description How backups stand. Sizes in bytes.
+         */
+        Backups: {
+            /**
+             * Format: uint32
+             * @description Hours between two; 0 when none is made by itself.
+             */
+            everyHours: number;
+            /** @description Null when none is made by itself. */
+            nextDue?: string;
+            /** @description Null when nothing is under way. */
+            underWay?: components["schemas"]["BackupUnderWay"] & unknown;
+            /** @description When the newest one was taken that was checked and whose books balance. */
+            lastGoodAt?: string;
+            /** @description Whether that is longer ago than it should be. */
+            isLate: boolean;
+            /** @description When a restore for a try last went well, and which backup it was. */
+            lastVerifiedAt?: string;
+            lastVerifiedName?: string;
+            /** @description Whether one should have been since. */
+            isDrillLate: boolean;
+            /** @description Whether copies go to a bucket too. */
+            hasBucket: boolean;
+            /** Format: uint64 */
+            keptBytes: number;
+            /**
+             * Format: uint64
+             * @description What may still be written where they lie; null when it cannot be said.
+             */
+            freeBytes?: number;
+            /** @description On this machine, the newest first. */
+            items: components["schemas"]["BackupItem"][];
+            /** @description The last runs of each kind, the last that ended first. */
+            runs: components["schemas"]["BackupRun"][];
         };
         /**
          * @description Whose bill.
@@ -2989,6 +3345,39 @@ export interface components {
             error?: string;
         };
         /**
+         * Doctor
+         * @description What is known of the server's health.
+         */
+        Doctor: {
+            /** @description Since when an examination is under way; null when none is. */
+            underWaySince?: string;
+            /** @description The last one; null when there was none since the start. */
+            report?: components["schemas"]["DoctorReport"] & unknown;
+        };
+        /**
+         * DoctorFinding
+         * @description What was found out about one thing; the same line as of the command.
+         */
+        DoctorFinding: {
+            /** @description Stable, such as `disk`. */
+            check: string;
+            level: components["schemas"]["FindingLevel"];
+            /** @description How it stands. */
+            message: string;
+            /** @description How to mend it, or what to do with it. */
+            hint?: string;
+        };
+        /**
+         * DoctorReport
+         * @description An examination that has ended.
+         */
+        DoctorReport: {
+            at: string;
+            /** @description The worst of all. */
+            level: components["schemas"]["FindingLevel"] & unknown;
+            items: components["schemas"]["DoctorFinding"][];
+        };
+        /**
          * EndedSessions
          * @description How many sessions were ended.
          */
@@ -3019,6 +3408,11 @@ export interface components {
          * @enum {string}
          */
         ErrorCode: "INVALID_REQUEST" | "UNAUTHORIZED" | "INVALID_TOKEN" | "TOKEN_EXPIRED" | "TOKEN_REVOKED" | "WECHAT_CODE_INVALID" | "INVALID_CREDENTIALS" | "TOTP_REQUIRED" | "INSUFFICIENT_POINTS" | "FORBIDDEN" | "STEP_UP_REQUIRED" | "USER_BANNED" | "QUOTA_EXCEEDED" | "VIP_REQUIRED" | "CONTENT_REJECTED" | "NOT_FOUND" | "USER_NOT_FOUND" | "PLAN_NOT_FOUND" | "PACK_NOT_FOUND" | "ORDER_NOT_FOUND" | "JOB_NOT_FOUND" | "IMAGE_NOT_FOUND" | "TEMPLATE_NOT_FOUND" | "FAVORITE_NOT_FOUND" | "CODE_NOT_FOUND" | "METHOD_NOT_ALLOWED" | "INVALID_STATE" | "IDEMPOTENCY_KEY_REUSED" | "ORDER_EXPIRED" | "WECHAT_SESSION_EXPIRED" | "PAYLOAD_TOO_LARGE" | "UNSUPPORTED_MEDIA_TYPE" | "RATE_LIMIT_EXCEEDED" | "INTERNAL_ERROR" | "PROVIDER_ERROR" | "WECHAT_UNAVAILABLE" | "PAYMENT_UNAVAILABLE" | "SERVICE_OVERLOAD" | "STORAGE_FULL" | "PROVIDER_TIMEOUT";
+        /**
+         * @description How it stands with one thing.
+         * @enum {string}
+         */
+        FindingLevel: "pass" | "warn" | "fail";
         /**
          * GiveMembershipRequest
          * @description Days of membership to be given.
@@ -3163,7 +3557,7 @@ export interface components {
          * @description What needs somebody.
          * @enum {string}
          */
-        HomeNeedKind: "paidNotCredited" | "difference" | "eventUnprocessed" | "eventFlagged" | "refundProblem" | "refundFailed" | "billMissing" | "pointsUnbalanced" | "moneyUnbalanced" | "jobStuck" | "upstreamDown" | "reviewWaiting" | "reportWaiting" | "taskFailing" | "diskLow";
+        HomeNeedKind: "paidNotCredited" | "difference" | "eventUnprocessed" | "eventFlagged" | "refundProblem" | "refundFailed" | "billMissing" | "pointsUnbalanced" | "moneyUnbalanced" | "jobStuck" | "upstreamDown" | "reviewWaiting" | "reportWaiting" | "taskFailing" | "diskLow" | "backupFailed" | "backupLate" | "drillFailed" | "drillLate" | "certificateEnds";
         /**
          * HomeQueue
          * @description Image jobs at this moment.
@@ -3891,6 +4285,41 @@ export interface components {
             version?: string;
         };
         /**
+         * RateLimit
+         * @description A rate limit. Rates are requests a minute, and 0 is no limit.
+         */
+        RateLimit: {
+            /** @description As it is called in `RateLimit-Policy`: `ip`, `user`, `login`, `generate` or `export`. */
+            name: string;
+            /**
+             * Format: uint32
+             * @description What is in force.
+             */
+            perMinute: number;
+            /**
+             * Format: uint32
+             * @description What the environment says, which holds where the settings say nothing.
+             */
+            configured: number;
+            /**
+             * Format: uint64
+             * @description Addresses or users that were counted within the last minutes.
+             */
+            keys: number;
+            /**
+             * Format: uint64
+             * @description Requests that were refused since the start.
+             */
+            refused: number;
+        };
+        /**
+         * RateLimits
+         * @description All rate limits.
+         */
+        RateLimits: {
+            items: components["schemas"]["RateLimit"][];
+        };
+        /**
          * ReasonRequest
          * @description A change that needs a reason, for the audit log.
          */
@@ -4376,6 +4805,24 @@ export interface components {
          */
         Tasks: {
             items: components["schemas"]["Task"][];
+        };
+        /**
+         * TestedChannel
+         * @description What a channel answered.
+         */
+        TestedChannel: {
+            /** @description `wecom`, `feishu` or `webhook`. */
+            name: string;
+            isTaken: boolean;
+            /** @description Why the message was not taken. */
+            problem?: string;
+        };
+        /**
+         * TestedChannels
+         * @description What all of them answered.
+         */
+        TestedChannels: {
+            items: components["schemas"]["TestedChannel"][];
         };
         /**
          * TimelineEntry
@@ -5757,6 +6204,382 @@ export interface operations {
                 };
                 content: {
                     "application/json; charset=utf-8": components["schemas"]["AuditItem"];
+                };
+            };
+            /** @description The request cannot be fulfilled as it is; `error` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The fault is here or behind us; `error` says whether to retry. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    getBackups: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["Backups"];
+                };
+            };
+            /** @description The request cannot be fulfilled as it is; `error` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The fault is here or behind us; `error` says whether to retry. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    makeBackup: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["MessageResponse"];
+                };
+            };
+            /** @description The request cannot be fulfilled as it is; `error` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The fault is here or behind us; `error` says whether to retry. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    tryRestore: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["MessageResponse"];
+                };
+            };
+            /** @description The request cannot be fulfilled as it is; `error` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The fault is here or behind us; `error` says whether to retry. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    getBackup: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["BackupFile"];
+                };
+            };
+            /** @description The request cannot be fulfilled as it is; `error` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The fault is here or behind us; `error` says whether to retry. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    downloadBackup: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    /** @description Indicate if the content is expected to be displayed inline in the browser, that is, as a Web page or as part of a Web page, or as an attachment, that is downloaded and saved locally. */
+                    "Content-Disposition": string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": string;
+                };
+            };
+            /** @description The request cannot be fulfilled as it is; `error` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The fault is here or behind us; `error` says whether to retry. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    getDoctorReport: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["Doctor"];
+                };
+            };
+            /** @description The request cannot be fulfilled as it is; `error` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The fault is here or behind us; `error` says whether to retry. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    examineNow: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["MessageResponse"];
+                };
+            };
+            /** @description The request cannot be fulfilled as it is; `error` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The fault is here or behind us; `error` says whether to retry. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    getAlerts: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["AlertRules"];
+                };
+            };
+            /** @description The request cannot be fulfilled as it is; `error` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The fault is here or behind us; `error` says whether to retry. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    testAlerts: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["TestedChannels"];
+                };
+            };
+            /** @description The request cannot be fulfilled as it is; `error` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The fault is here or behind us; `error` says whether to retry. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    getRateLimits: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["RateLimits"];
                 };
             };
             /** @description The request cannot be fulfilled as it is; `error` says why. */

@@ -114,6 +114,38 @@ const WORDS: Record<string, Record<string, Word>> = {
     info: ['提示', 'Info', 'calm'],
     ok: ['正常', 'OK', 'good'],
   },
+  finding: {
+    pass: ['正常', 'Pass', 'good'],
+    warn: ['注意', 'Warning', 'warn'],
+    fail: ['失败', 'Fail', 'bad'],
+  },
+  alert: {
+    firing: ['告警中', 'Firing', 'bad'],
+    pending: ['观察中', 'Pending', 'warn'],
+    quiet: ['正常', 'Well', 'good'],
+  },
+  channel: {
+    on: ['已启用', 'On', 'good'],
+    off: ['未启用', 'Off', 'grey'],
+  },
+  backup_kind: {
+    full: ['完整备份', 'Full', 'good'],
+    preMigration: ['升级前的副本', 'From before an upgrade', 'grey'],
+  },
+  backup_run: {
+    backup: ['备份', 'Backup', 'calm'],
+    drill: ['恢复演练', 'Restore for a try', 'calm'],
+  },
+  backup_cause: {
+    schedule: ['定时', 'Schedule', 'grey'],
+    admin: ['管理员', 'An administrator', 'calm'],
+    command: ['命令行', 'Command line', 'calm'],
+  },
+  bill: {
+    same: ['一致', 'Agrees', 'good'],
+    differs: ['有差异', 'Differs', 'bad'],
+    missing: ['没取到账单', 'No bill', 'warn'],
+  },
   grant: {
     order: ['购买', 'Bought', 'good'],
     admin: ['管理员赠送', 'Given by hand', 'calm'],

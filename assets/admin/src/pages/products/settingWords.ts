@@ -13,6 +13,7 @@ export const SECTIONS: Record<string, { name: Text; about: Text }> = {
   moderation: { name: ['内容安全', 'Moderation'], about: ['文字和图片由谁检查。', 'Who looks at texts and pictures.'] },
   messages: { name: ['订阅消息', 'Subscribe messages'], about: ['微信模板与填写的内容。', 'WeChat templates and what fills them.'] },
   announcement: { name: ['公告', 'Announcement'], about: ['打开小程序的人看到的公告。', 'What everybody is told who opens the mini-program.'] },
+  alerts: { name: ['告警', 'Alerts'], about: ['出了问题通知谁，以及从什么程度算起。测试消息在「运行状态 → 告警」发送。', 'Who is told when something is wrong, and from when on it is. A test message is sent under System, Alerts.'] },
   limits: { name: ['访问频率', 'Rate limits'], about: ['每分钟允许多少次请求。', 'Requests allowed a minute.'] },
 };
 
@@ -47,7 +48,7 @@ export function valueName(value: string): string {
 
 const UNITS: Record<string, string> = {
   points: '积分', days: '天', seconds: '秒', minutes: '分钟', hours: '小时', users: '人', orders: '笔', reports: '次',
-  pictures: '张', jobs: '个', times: '次', ms: '毫秒', milliseconds: '毫秒', messages: '条', characters: '字',
+  pictures: '张', jobs: '个', times: '次', ms: '毫秒', milliseconds: '毫秒', messages: '条', characters: '字', requests: '次', percent: '%',
 };
 
 export function unitName(unit: string): string {
