@@ -306,6 +306,24 @@ async fn failing_requests_are_told_and_a_few_are_not() {
 }
 
 #[tokio::test]
+async fn a_restart_does_not_end_what_was_counted_before_it() {
+    let (t, receiver) = (TestApp::start().await, Receiver::start().await);
+    set(&t, json!({ "webhook": { "enabled": true, "url": receiver.base } })).await;
+    minutes(&t, 1).await;
+    for _ in 0..20 {
+        t.app().traffic.answered(500);
+    }
+    minutes(&t, 1).await;
+    assert_eq!(about(&receiver.take(), "error_rate"), ["firing"]);
+    t.restart();
+    minutes(&t, 5).await;
+    assert_eq!(about(&receiver.take(), "error_rate"), [""; 0]);
+    assert!(is_firing(&t, Rule::ErrorRate));
+    minutes(&t, 1).await;
+    assert_eq!(about(&receiver.take(), "error_rate"), ["resolved"], "five quiet minutes");
+}
+
+#[tokio::test]
 async fn books_that_differ_and_an_image_api_that_fails_are_told() {
     let t = TestApp::start().await;
     minutes(&t, 1).await;

@@ -29,6 +29,8 @@ const KEEP_PATIENCE: Duration = Duration::from_secs(5);
 /// What is known of all rules.
 struct Watch {
     states: Mutex<Vec<AlertState>>,
+    /// The same as it is stored.
+    stored: Mutex<Vec<AlertState>>,
     /// When messages were sent, of the last hour.
     sent: Mutex<VecDeque<UnixMillis>>,
     samples: Mutex<Samples>,
@@ -37,8 +39,10 @@ struct Watch {
 
 impl Default for Watch {
     fn default() -> Self {
+        let quiet = Rule::ALL.map(AlertState::quiet).to_vec();
         Self {
-            states: Mutex::new(Rule::ALL.map(AlertState::quiet).to_vec()),
+            states: Mutex::new(quiet.clone()),
+            stored: Mutex::new(quiet),
             sent: Mutex::default(),
             samples: Mutex::default(),
             hooks: Hooks::default(),
@@ -50,6 +54,19 @@ impl Watch {
     /// Does something with the state of a rule; `None` where there is none.
     fn change<T>(&self, rule: Rule, work: impl FnOnce(&mut AlertState) -> T) -> Option<T> {
         self.states.lock().iter_mut().find(|state| state.rule == rule).map(work)
+    }
+
+    /// How a rule stands, where that is not what is stored.
+    fn unstored(&self, rule: Rule) -> Option<AlertState> {
+        let state = self.change(rule, |state| state.clone())?;
+        (!self.stored.lock().contains(&state)).then_some(state)
+    }
+
+    /// This is stored now.
+    fn is_stored(&self, kept: AlertState) {
+        let mut stored = self.stored.lock();
+        stored.retain(|state| state.rule != kept.rule);
+        stored.push(kept);
     }
 
     /// Whether one more message may go now; counts it if so.
@@ -73,11 +90,9 @@ impl Watch {
 pub fn load(app: &App) -> Result<(), DbError> {
     let stored = app.db.read_inline("alerts.load", store::all)?;
     let watch = app.states.get::<Watch>();
-    let mut states = watch.states.lock();
     for kept in stored {
-        if let Some(state) = states.iter_mut().find(|state| state.rule == kept.rule) {
-            *state = kept;
-        }
+        watch.change(kept.rule, |state| *state = kept.clone());
+        watch.is_stored(kept);
     }
     Ok(())
 }
@@ -116,11 +131,8 @@ pub async fn check(app: &Arc<App>) {
         }
         // After it was told: what is cut off in between is told twice rather than not at all. Where the
         // disk does not take it, one wait a round is enough.
-        if let Some(after) = watch.change(rule, |state| state.clone())
-            && after != before
-            && is_kept
-        {
-            is_kept = keep(app, after).await;
+        if is_kept && let Some(state) = watch.unstored(rule) {
+            is_kept = keep(app, &watch, state).await;
         }
     }
 }
@@ -137,7 +149,12 @@ async fn tell(
         Event::Firing | Event::StillFiring | Event::Test => state.problem.clone(),
     });
     let problem = problem.flatten();
-    let is_new = event != Event::Resolved || before.end_owed.is_none();
+    // What is tried again because nobody took it is no news.
+    let is_new = match event {
+        Event::Firing => !before.firing,
+        Event::Resolved => before.end_owed.is_none(),
+        Event::StillFiring | Event::Test => true,
+    };
     if is_new {
         log(rule, event, problem.as_deref());
     }
@@ -157,11 +174,14 @@ async fn tell(
 }
 
 /// Stores how a rule stands; says whether that worked.
-async fn keep(app: &App, state: AlertState) -> bool {
-    let (rule, now) = (state.rule.name(), app.clock.now());
+async fn keep(app: &App, watch: &Watch, state: AlertState) -> bool {
+    let (rule, now, kept) = (state.rule.name(), app.clock.now(), state.clone());
     let writing = app.db.write("alerts.keep", move |tx| store::put(tx, &state, now));
     let problem = match tokio::time::timeout(KEEP_PATIENCE, writing).await {
-        Ok(Ok(())) => return true,
+        Ok(Ok(())) => {
+            watch.is_stored(kept);
+            return true;
+        }
         Ok(Err(err)) => {
             let err: DbError = err;
             error_chain(&err)

@@ -29,7 +29,7 @@ test('a backup is made, tried, and taken away after what that means was read', a
   await dialog.getByRole('button', { name: /^下载 / }).click();
   await stepUp(owner, owner.getByText('下载已开始'), OWNER.password);
   const download = await downloading;
-  expect(download.suggestedFilename()).toMatch(/^dream.*\.db\.zst$/);
+  expect(download.suggestedFilename()).toMatch(/^\w+-\d{8}T\d+Z\.db\.zst$/);
   const file = await readFile(await download.path());
   expect(file.subarray(0, 4)).toEqual(ZSTD);
   await owner.goto(`${sandbox.base}/admin/#/audit?action=backup.downloaded`);
@@ -73,7 +73,7 @@ test('a channel for alerts is set, tested, and says what it answered', async ({ 
   await expect(owner.getByText('没有启用任何渠道')).toBeVisible();
   await expect(owner.getByRole('button', { name: '发送测试消息' })).toBeDisabled();
   await owner.getByRole('link', { name: '设置渠道与阈值' }).click();
-  await owner.getByLabel('通用 Webhook · 启用').click();
+  await owner.getByRole('switch', { name: '通用 Webhook · 启用' }).press('Space');
   await owner.getByLabel('通用 Webhook · 地址').fill(url);
   await save(owner);
   await expect(owner.getByLabel('通用 Webhook · 地址')).toHaveValue('***');

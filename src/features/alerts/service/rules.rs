@@ -31,6 +31,8 @@ const WRITE_PATIENCE: Duration = Duration::from_secs(15);
 /// What earlier looks have left.
 #[derive(Default)]
 pub(super) struct Samples {
+    /// When this process first looked.
+    first_at: Option<UnixMillis>,
     /// Requests and failures at a time, within the window.
     requests: VecDeque<(UnixMillis, u64, u64)>,
     certificate_at: Option<UnixMillis>,
@@ -63,14 +65,18 @@ pub(super) async fn look(
         true => by_doctor(app, "certificate").await,
         false => Seen::Unknown,
     };
+    let is_young = is_young(samples, now);
+    // What is counted since the start is no good news before it was counted for a while: after a restart
+    // it would end what goes on.
+    let counted = |seen| if is_young && seen == Seen::Well { Seen::Unknown } else { seen };
     vec![
         (Rule::PaidNotCredited, of_vitals(paid_not_credited)),
         (Rule::BooksDiffer, of_vitals(books)),
-        (Rule::BreakerOpen, breaker(app)),
+        (Rule::BreakerOpen, counted(breaker(app))),
         (Rule::BackupFailed, by_doctor(app, "backups").await),
         (Rule::Disk, by_doctor(app, "disk").await),
         (Rule::Certificate, certificate),
-        (Rule::ErrorRate, error_rate(app, wanted, samples, now)),
+        (Rule::ErrorRate, counted(error_rate(app, wanted, samples, now))),
         (Rule::WriterStuck, writer(app).await),
     ]
 }
@@ -85,6 +91,12 @@ async fn by_doctor(app: &Arc<App>, check: &str) -> Seen {
             None => finding.message,
         }),
     }
+}
+
+/// Whether this process has looked for less than the window.
+fn is_young(samples: &Mutex<Samples>, now: UnixMillis) -> bool {
+    let first_at = *samples.lock().first_at.get_or_insert(now);
+    now.0.saturating_sub(first_at.0) < WINDOW_MS
 }
 
 fn is_certificate_due(samples: &Mutex<Samples>, app: &App, now: UnixMillis) -> bool {
