@@ -14,7 +14,7 @@ test('every choice of every filter is one that the server knows', async ({ owner
       await show();
       await expect(owner.getByRole('option').filter({ visible: true }).first()).toBeVisible();
       const options = await owner.getByRole('option').filter({ visible: true }).allTextContents();
-      expect(options.length, `${path}, filter ${n}`).toBeGreaterThan(1);
+      expect(options.length, `${path}, filter ${n}`).toBeGreaterThan(0);
       await owner.keyboard.press('Escape');
       for (const option of options) {
         await show();
