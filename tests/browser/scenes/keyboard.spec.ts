@@ -3,7 +3,7 @@ import type { Page } from '@playwright/test';
 import { adminCalls } from '../support/life';
 import { Player } from '../support/player';
 import { expect, test } from '../support/scene';
-import { open } from '../support/views';
+import { open, settled } from '../support/views';
 
 /** Whether what has the focus is drawn so that one sees it. */
 function focusIsSeen(page: Page): Promise<boolean> {
@@ -21,7 +21,8 @@ function focusIsSeen(page: Page): Promise<boolean> {
 
 test('the first key leads past the menu, and every stop on the way is seen', async ({ owner }) => {
   await open(owner, '/users');
-  await owner.evaluate(() => (document.activeElement as HTMLElement | null)?.blur());
+  await owner.reload();
+  await settled(owner);
   await owner.keyboard.press('Tab');
   const skip = owner.getByRole('link', { name: '跳到内容' });
   await expect(skip).toBeFocused();

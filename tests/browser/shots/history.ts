@@ -48,6 +48,9 @@ export async function month(refund: (server: Server, orderId: string) => Promise
       if (n < 2) await who.makePicture(PROMPTS[draw(PROMPTS.length)] ?? '');
       if (n === 1 && draw(4) === 0) await who.failToMake('一张不合适的图');
     }
+    // Most come to look.
+    const visitors = 2 + Math.round((DAYS - day) / 6) + draw(4);
+    for (let n = 0; n < visitors; n += 1) await Player.logIn(server.base, `${NAMES[draw(NAMES.length)]}${draw(3) ? draw(100) : ''}`);
     if (library && day <= 1) {
       ago(day * DAY);
       await countMoment(server);

@@ -28,13 +28,21 @@ interface Known {
   open: boolean;
 }
 
-function routes(page: Page): Promise<Known[]> {
+interface Router {
+  getRoutes: () => { path: string; meta: Record<string, unknown> }[];
+  push: (path: string) => Promise<unknown>;
+}
+
+/** What Vue leaves at the element that an app is mounted on. */
+interface Mounted {
+  __vue_app__: { config: { globalProperties: { $router: Router } } };
+}
+
+async function routes(page: Page): Promise<Known[]> {
+  await page.locator('h1').first().waitFor();
   return page.evaluate(() => {
-    interface Router {
-      getRoutes: () => { path: string; meta: Record<string, unknown> }[];
-    }
-    const mounted = document.querySelector('#app') as unknown as { __vue_app__: { config: { globalProperties: { $router: Router } } } };
-    return mounted.__vue_app__.config.globalProperties.$router.getRoutes().map((one) => ({ path: one.path, open: one.meta['open'] === true }));
+    const { $router } = (document.querySelector('#app') as unknown as Mounted).__vue_app__.config.globalProperties;
+    return $router.getRoutes().map((one) => ({ path: one.path, open: one.meta['open'] === true }));
   });
 }
 
@@ -77,10 +85,11 @@ async function hash(page: Page): Promise<string> {
   return page.evaluate(() => location.hash.slice(1));
 }
 
-/** Goes to `path` without loading the page anew. */
+/** Goes to `path` without loading the page anew; what was shown before is gone then. */
 export async function open(page: Page, path: string): Promise<void> {
-  await page.evaluate((to) => {
-    location.hash = to;
+  await page.locator('h1').first().waitFor();
+  await page.evaluate(async (to) => {
+    await (document.querySelector('#app') as unknown as Mounted).__vue_app__.config.globalProperties.$router.push(to);
   }, path);
   await settled(page);
 }
