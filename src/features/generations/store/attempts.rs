@@ -105,7 +105,10 @@ mod tests {
         let settings = DbSettings::new(dir.path().join("dream.db"), dir.path().join("backups"));
         let db = Db::open(settings, &Clock::system()).unwrap();
         let kept = db.write("test", |tx| {
-            tx.execute("INSERT INTO users (id, created_at, updated_at) VALUES (1, 1, 1)", [])?;
+            tx.execute(
+                "INSERT INTO users (id, openid, created_at, updated_at) VALUES (1, 'a', 1, 1)",
+                [],
+            )?;
             tx.execute(
                 "INSERT INTO generations
                    (job_id, user_id, prompt, mode, resolution, aspect_ratio, sample_count,
