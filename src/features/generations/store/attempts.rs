@@ -130,7 +130,7 @@ mod tests {
                     http_status: Some(502),
                     upstream_job_id: None,
                     upstream_request_id: None,
-                    message: Some("said: a fox in the sn".to_owned()),
+                    message: Some("said: a fox in the sno".to_owned()),
                 };
                 note(tx, &there, &attempt)?;
                 note(tx, &gone, &attempt)?;
