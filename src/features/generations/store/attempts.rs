@@ -105,7 +105,10 @@ mod tests {
         let settings = DbSettings::new(dir.path().join("dream.db"), dir.path().join("backups"));
         let db = Db::open(settings, &Clock::system()).unwrap();
         let kept = db.write("test", |tx| {
-            tx.execute("INSERT INTO users (id, created_at, updated_at) VALUES (1, 1, 1)", [])?;
+            tx.execute(
+                "INSERT INTO users (id, openid, created_at, updated_at) VALUES (1, 'a', 1, 1)",
+                [],
+            )?;
             tx.execute(
                 "INSERT INTO generations
                    (job_id, user_id, prompt, mode, resolution, aspect_ratio, sample_count,
@@ -127,7 +130,7 @@ mod tests {
                     http_status: Some(502),
                     upstream_job_id: None,
                     upstream_request_id: None,
-                    message: Some("said: a fox in the sn".to_owned()),
+                    message: Some("said: a fox in the sno".to_owned()),
                 };
                 note(tx, &there, &attempt)?;
                 note(tx, &gone, &attempt)?;
