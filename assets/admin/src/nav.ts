@@ -41,7 +41,7 @@ export const GROUPS: NavGroup[] = [
     label: ['商品与规则', 'Products and rules'],
     items: [
       { path: '/plans', label: ['套餐与积分包', 'Plans and packs'], icon: Goods, page: () => import('./pages/products/PlansPage.vue') },
-      { path: '/settings', pattern: '/settings/:section?', label: ['价格、额度与设置', 'Prices, quotas, settings'], icon: Setting, page: () => import('./pages/products/SettingsPage.vue') },
+      { path: '/settings', pattern: '/settings/:section?', label: ['价格、额度与设置', 'Prices and settings'], icon: Setting, page: () => import('./pages/products/SettingsPage.vue') },
       { path: '/codes', label: ['兑换码', 'Redeem codes'], icon: Ticket, page: () => import('./pages/products/CodesPage.vue') },
     ],
   },

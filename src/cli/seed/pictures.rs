@@ -1,6 +1,6 @@
 //! The pictures of the demo: drawn, kept in the media storage, shared by all rows.
 //!
-//! Guarantees: there are [`PER_CATEGORY`] for each category and [`AVATARS`], some megabytes together,
+//! Guarantees: there are [`PER_CATEGORY`] for each category and [`AVATARS`], two megabytes or so together,
 //! however many rows are seeded; they are the same bytes, and so have the same addresses, on every
 //! machine. A picture is no larger than a thumbnail would be, so it is its own. Nothing but `seed` holds
 //! them: they stay when the users and images that show them go.
@@ -13,14 +13,16 @@ use crate::clients::object_storage::{ObjectKey, ObjectKind, ObjectStorage, Stora
 use crate::sandbox;
 
 /// Different pictures per category; gallery images share them.
-pub(super) const PER_CATEGORY: usize = 12;
+pub(super) const PER_CATEGORY: usize = 8;
 /// Different avatars.
 pub(super) const AVATARS: usize = 24;
 
-/// Width and height in pixels, by the number of the picture. A thumbnail has at most 512 a side.
-const SIZES: [(u32, u32); 4] = [(400, 400), (336, 448), (448, 336), (288, 512)];
+/// Width and height in pixels, by the number of the picture: small, because a sandbox draws them at its
+/// first start, which takes an unoptimised build a second for a million pixels. A thumbnail has at most
+/// 512 a side.
+const SIZES: [(u32, u32); 4] = [(288, 288), (240, 320), (320, 240), (216, 384)];
 /// Both sides of an avatar, in pixels.
-const AVATAR: u32 = 128;
+const AVATAR: u32 = 96;
 
 /// Since when they are there: before anything that shows them (May 2025).
 const DRAWN_AT: UnixMillis = UnixMillis(1_746_028_800_000);
@@ -78,7 +80,7 @@ pub(super) struct PictureRow {
 }
 
 impl Album {
-    /// Draws all of them; takes a second or two of CPU.
+    /// Draws all of them: three million pixels.
     ///
     /// # Errors
     /// When one cannot be encoded.
@@ -163,7 +165,7 @@ mod tests {
     use super::*;
 
     /// Enough to look at, too little to notice on a disk.
-    const MOST_BYTES: usize = 12 * 1024 * 1024;
+    const MOST_BYTES: usize = 4 * 1024 * 1024;
 
     #[test]
     fn pictures_are_few_small_different_and_always_the_same() {

@@ -336,6 +336,6 @@ fn every_link_leads_to_a_picture_that_is_kept_and_more_rows_need_no_more_of_them
         assert_eq!(number(&db, sizes), 0);
         (linked.len(), number(&db, held))
     };
-    assert_eq!(files(0).1, 72);
-    assert_eq!(files(3_000), (72, 72));
+    assert_eq!(files(0).1, 56);
+    assert_eq!(files(3_000), (56, 56));
 }

@@ -88,7 +88,8 @@ async function look(page: Page): Promise<string[]> {
 }
 
 test('every page loads, fits and can be used by everybody', async ({ owner, sandbox, visitor }) => {
-  test.setTimeout(400_000);
+  // About a minute alone; much more beside compilers.
+  test.setTimeout(600_000);
   const ids = await live(adminCalls(owner, sandbox.base), sandbox.base);
   const wrong: string[] = [];
   const seen = new Set<string>();

@@ -6,7 +6,8 @@ import { join, resolve } from 'node:path';
 import { createServer } from 'node:net';
 
 const BINARY = resolve(process.env['DREAM_BFF'] ?? '../../target/debug/dream-bff');
-const START_MS = 60_000;
+/** A debug build draws the pictures of the demo first; beside compilers that takes its time. */
+const START_MS = 110_000;
 
 /** What a sandbox lets in. */
 export const OWNER = { username: 'admin', password: 'sandbox-play-2026' };

@@ -86,7 +86,7 @@ export function duration(ms: number | null | undefined): string {
   if (ms === null || ms === undefined) return '–';
   if (ms < 1000) return `${Math.round(ms)} ms`;
   const s = ms / 1000;
-  if (s < 60) return `${s.toFixed(s < 10 ? 1 : 0)} s`;
+  if (s < 60) return `${Number(s.toFixed(s < 10 ? 1 : 0))} s`;
   if (s < 3600) return both(Math.round(s), 60, ['分', 'min'], ['秒', 's']);
   if (s < 172_800) return both(Math.round(s / 60), 60, ['小时', 'h'], ['分', 'min']);
   return t(`${Math.floor(s / 86_400)} 天`, `${Math.floor(s / 86_400)} d`);
