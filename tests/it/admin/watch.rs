@@ -56,7 +56,8 @@ async fn robot() -> (String, Arc<Mutex<Vec<String>>>) {
     tokio::spawn(async move {
         while let Ok((mut socket, _)) = listener.accept().await {
             let mut bytes = Vec::new();
-            while !String::from_utf8_lossy(&bytes).contains("dream-bff") {
+            // Closed with something unread, the connection would be reset.
+            while !bytes.ends_with(b"}}") {
                 if socket.read_buf(&mut bytes).await.unwrap_or(0) == 0 {
                     break;
                 }
