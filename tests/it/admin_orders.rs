@@ -49,6 +49,8 @@ async fn orders_are_found_by_state_channel_user_time_amount_and_number() {
     let text = admin.get(&format!("{ORDERS}/export.csv?status=PAID")).await.text();
     assert_eq!(text.lines().count(), 3);
     assert!(text.contains("19.99") && text.contains(&vip), "{text}");
+    let text = admin.get(&format!("{ORDERS}/export.csv?search={vip}")).await.text();
+    assert!(text.lines().count() == 2 && text.contains(&vip), "{text}");
     admin.get(&format!("{ORDERS}/{}", "0".repeat(32))).await.fails(404, "ORDER_NOT_FOUND");
 }
 

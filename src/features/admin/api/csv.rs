@@ -99,10 +99,8 @@ where
         let mut behind = stopped.or_else(|| rows.last().filter(|_| is_full).map(state.sheet.keys));
         // A part in which nothing was found is not worth sending.
         while let Some(keys) = behind.take() {
-            let more: Found<R, K> = (state.fetch)(Some(keys))
-                .await
-                .map_err(|err| io::Error::other(err.into()))?
-                .into();
+            let more: Found<R, K> =
+                (state.fetch)(Some(keys)).await.map_err(|err| io::Error::other(err.into()))?.into();
             if more.rows.is_empty() {
                 behind = more.stopped;
             } else {

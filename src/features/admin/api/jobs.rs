@@ -103,6 +103,7 @@ impl AdminJobsApi {
     async fn export(
         &self,
         _admin: Viewer,
+        search: Query<Option<String>>,
         user: Query<Option<i64>>,
         status: Query<Option<AdminJobStatus>>,
         upstream: Query<Option<String>>,
@@ -111,7 +112,7 @@ impl AdminJobsApi {
         to: Query<Option<String>>,
     ) -> Result<Csv, ApiError> {
         let filter = JobFilter {
-            search: None,
+            search: search.0.filter(|text| !text.trim().is_empty()),
             user: user.0.map(UserId),
             status: status.0.map(Into::into),
             upstream: upstream.0,

@@ -108,6 +108,7 @@ impl AdminOrdersApi {
     async fn export(
         &self,
         _admin: Viewer,
+        search: Query<Option<String>>,
         user: Query<Option<i64>>,
         status: Query<Option<AdminOrderStatus>>,
         method: Query<Option<AdminOrderMethod>>,
@@ -118,7 +119,7 @@ impl AdminOrdersApi {
         #[oai(name = "maxAmount")] max_amount: Query<Option<i64>>,
     ) -> Result<Csv, ApiError> {
         let filter = OrderFilter {
-            search: None,
+            search: search.0.filter(|text| !text.trim().is_empty()),
             user: user.0.map(UserId),
             status: status.0.map(Into::into),
             method: method.0.map(Into::into),
