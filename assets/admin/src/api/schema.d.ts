@@ -7276,6 +7276,7 @@ export interface operations {
     exportOrders: {
         parameters: {
             query?: {
+                search?: string;
                 user?: number;
                 status?: components["schemas"]["AdminOrderStatus"];
                 method?: components["schemas"]["AdminOrderMethod"];
@@ -8435,6 +8436,7 @@ export interface operations {
     exportAdminJobs: {
         parameters: {
             query?: {
+                search?: string;
                 user?: number;
                 status?: components["schemas"]["AdminJobStatus"];
                 upstream?: string;
