@@ -75,6 +75,8 @@ impl Stopwatch {
 
     /// The same in milliseconds with fractions, as logs print it.
     pub fn elapsed_ms(&self) -> f64 {
-        self.elapsed().as_secs_f64() * 1000.0
+        // More than an hour of microseconds fits; what takes longer is told so long.
+        let micros = u32::try_from(self.elapsed().as_micros()).unwrap_or(u32::MAX);
+        f64::from(micros) / 1000.0
     }
 }

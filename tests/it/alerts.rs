@@ -354,3 +354,33 @@ fn every_rule_is_in_the_runbook() {
         assert!(runbook.contains(&format!("| `{}` |", rule.name())), "{}", rule.name());
     }
 }
+
+#[tokio::test]
+async fn a_backup_is_missed_where_one_should_be() {
+    for (hours, is_missed) in [("24", true), ("0", false)] {
+        let t = TestApp::with(&[("BACKUP_HOURS", hours)]).await;
+        let receiver = Receiver::start().await;
+        set(&t, json!({ "webhook": { "enabled": true, "url": receiver.base } })).await;
+        minutes(&t, 3).await;
+        assert_eq!(
+            about(&receiver.take(), "backup_failed"),
+            [""; 0],
+            "the first one is on its way"
+        );
+        minutes(&t, 8).await;
+        let missed: &[&str] = if is_missed { &["firing"] } else { &[] };
+        assert_eq!(about(&receiver.take(), "backup_failed"), missed, "{hours} hours");
+    }
+    // One that was wanted and failed is told, schedule or not.
+    let (t, receiver) = (TestApp::with(&[("BACKUP_HOURS", "0")]).await, Receiver::start().await);
+    set(&t, json!({ "webhook": { "enabled": true, "url": receiver.base } })).await;
+    t.sql(
+        "INSERT INTO backup_runs (kind, cause, started_at, ended_at, took_ms, plain_bytes, bytes, problem)
+         VALUES ('backup', 'admin', 1, 2, 1, 0, 0, 'the disk is full')",
+    );
+    minutes(&t, 10).await;
+    let got = receiver.take();
+    assert_eq!(about(&got, "backup_failed"), ["firing"]);
+    let (_, told) = got.iter().find(|(_, body)| body["rule"] == "backup_failed").unwrap();
+    assert!(told["message"].as_str().unwrap().contains("the disk is full"), "{told}");
+}

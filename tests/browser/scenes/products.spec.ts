@@ -65,7 +65,7 @@ test('redeem codes are made, copied, redeemed once, and revoked', async ({ owner
   await owner.goto(`${sandbox.base}/admin/#/codes`);
   await owner.getByRole('button', { name: '生成兑换码' }).click();
   const dialog = owner.getByRole('dialog', { name: '生成兑换码' });
-  await dialog.getByLabel('批次名称').fill('春节活动');
+  await dialog.getByLabel('批次名称').fill('元旦活动');
   await dialog.getByLabel('每个码的积分').fill('30');
   await dialog.getByLabel('数量').fill('3');
   await expect(dialog).toContainText('最多送出 90 积分');
@@ -79,12 +79,12 @@ test('redeem codes are made, copied, redeemed once, and revoked', async ({ owner
   expect(await di.points()).toBe(before + 30);
   await expect(di.post('/v1/points/redeem', { code: codes[0] })).rejects.toThrow();
   await owner.getByRole('button', { name: '刷新' }).click();
-  await expect(owner.getByRole('row').filter({ hasText: '春节活动' })).toContainText('1 / 3');
+  await expect(owner.getByRole('row').filter({ hasText: '元旦活动' })).toContainText('1 / 3');
 
-  await owner.getByRole('row').filter({ hasText: '春节活动' }).getByRole('button', { name: '作废' }).click();
+  await owner.getByRole('row').filter({ hasText: '元旦活动' }).getByRole('button', { name: '作废' }).click();
   const revoke = owner.getByRole('dialog', { name: /作废批次/ });
   await revoke.getByLabel('原因').fill('活动取消');
   await revoke.getByRole('button', { name: '作废' }).click();
-  await expect(owner.getByRole('row').filter({ hasText: '春节活动' })).toContainText('已作废');
+  await expect(owner.getByRole('row').filter({ hasText: '元旦活动' })).toContainText('已作废');
   await expect(di.post('/v1/points/redeem', { code: codes[1] })).rejects.toThrow();
 });

@@ -7,9 +7,11 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use crate::app::App;
+use crate::base::error_chain::error_chain;
 use crate::base::time::UnixMillis;
 use crate::clients::image_api::BreakerState;
 use crate::features::alerts::model::{Rule, Seen};
+use crate::features::backups;
 use crate::features::doctor::{Level, service::look_at};
 use crate::features::settings::Alerts;
 use crate::features::vitals::{self, Check, Vitals};
@@ -73,12 +75,28 @@ pub(super) async fn look(
         (Rule::PaidNotCredited, of_vitals(paid_not_credited)),
         (Rule::BooksDiffer, of_vitals(books)),
         (Rule::BreakerOpen, counted(breaker(app))),
-        (Rule::BackupFailed, by_doctor(app, "backups").await),
+        (Rule::BackupFailed, backups(app, is_young).await),
         (Rule::Disk, by_doctor(app, "disk").await),
         (Rule::Certificate, certificate),
         (Rule::ErrorRate, counted(error_rate(app, wanted, samples, now))),
         (Rule::WriterStuck, writer(app).await),
     ]
+}
+
+/// The last backup or drill came to nothing, or the schedule is not kept. That there is none is a problem
+/// only where one should be: not before the first one of a new server is due, and not where none is
+/// wanted. Doctor warns of it all the same.
+async fn backups(app: &Arc<App>, is_young: bool) -> Seen {
+    let status = match backups::service::status(app) {
+        Ok(status) => status,
+        Err(err) => return Seen::Problem(error_chain(&err)),
+    };
+    if let Some(why) = status.last_run.as_ref().and_then(|run| run.problem.as_deref()) {
+        return Seen::Problem(format!("the last one came to nothing: {why}"));
+    }
+    let has_failed = status.last_drill.as_ref().is_some_and(|drill| !drill.is_good());
+    let is_late = status.is_late && (status.last_good.is_some() || !is_young);
+    if has_failed || is_late { by_doctor(app, "backups").await } else { Seen::Well }
 }
 
 /// What doctor calls a warning is a problem here: there is time to mend it.
