@@ -367,7 +367,8 @@ pub fn status(app: &App) -> Result<BackupStatus, BackupError> {
         has_bucket: place.bucket.is_some(),
         kept: all.len(),
         kept_bytes: all.iter().map(|one| one.bytes).sum(),
-        free_bytes: machine::free_bytes(&place.dir),
+        // The first backup makes the folder.
+        free_bytes: place.dir.ancestors().find_map(machine::free_bytes),
     })
 }
 
