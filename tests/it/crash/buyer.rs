@@ -28,8 +28,8 @@ const WISHES: [(&str, &str, &str); 6] = [
 /// Of his orders so many are looked at; the older ones are left alone until the end.
 const RECENT: usize = 8;
 
-/// A payment that nobody is told of is made only while it is sure to be asked about: within the first
-/// part of an order's minute.
+/// A payment that nobody is told of is made only while it is sure to be asked about soon: within the
+/// first part of an order's minute, and of none that may have ended.
 const SILENT: Duration = Duration::from_secs(35);
 
 /// After so many deeds he logs in as somebody else.
@@ -64,12 +64,21 @@ struct Order {
     /// The whole answer to placing it, or to the wish to pay it again.
     answer: Value,
     status: String,
-    has_tried_to_cancel: bool,
+    /// What was asked for, as it was asked.
+    wish: Value,
+    /// He has tried to cancel it, or another order of the same product has taken its place.
+    may_have_ended: bool,
 }
 
 impl Order {
     fn is_virtual(&self) -> bool {
         self.answer["paymentMethod"] == "virtual"
+    }
+
+    /// Whether an order of this wish would end it: the same product by another method.
+    fn gives_way_to(&self, wish: &Value) -> bool {
+        let is_same = |field: &str| self.wish[field] == wish[field];
+        is_same("planId") && is_same("packId") && !is_same("paymentMethod")
     }
 }
 
@@ -128,6 +137,11 @@ impl Buyer {
 
     async fn send(&mut self, front: &Front, key: Option<&str>, body: &Value) -> Option<Answer> {
         let user = self.user.as_ref()?;
+        // Whether or not an answer comes.
+        let own = self.orders.values_mut().filter(|order| order.user == user.id);
+        for order in own.filter(|order| order.gives_way_to(body)) {
+            order.may_have_ended = true;
+        }
         let with = With { token: Some(&user.token), key };
         let answer = front.ask("POST", "/v1/orders", with, body).await?;
         if !is_good(&answer) {
@@ -145,7 +159,8 @@ impl Buyer {
                 placed: Stopwatch::start(),
                 answer: placed,
                 status: "PENDING".to_owned(),
-                has_tried_to_cancel: false,
+                wish: body.clone(),
+                may_have_ended: false,
             };
             self.orders.insert(id, order);
         }
@@ -162,7 +177,7 @@ impl Buyer {
     async fn pay(&mut self, front: &Front) {
         let Some(id) = self.recent() else { return };
         let order = &self.orders[&id];
-        let may_be_silent = !order.has_tried_to_cancel && order.placed.elapsed() < SILENT;
+        let may_be_silent = !order.may_have_ended && order.placed.elapsed() < SILENT;
         let is_silent = may_be_silent && self.rng.below(3) > 0;
         let pay = self.sandbox.wechat_pay();
         if !order.is_virtual() {
@@ -204,7 +219,7 @@ impl Buyer {
     async fn cancel(&mut self, front: &Front) {
         let Some(id) = self.recent() else { return };
         let order = self.orders.get_mut(&id).unwrap();
-        order.has_tried_to_cancel = true;
+        order.may_have_ended = true;
         let with = With { token: Some(&order.token), key: None };
         let path = format!("/v1/orders/{id}/cancel");
         let answer = front.ask("POST", &path, with, &json!({})).await;

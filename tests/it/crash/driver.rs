@@ -86,8 +86,8 @@ pub(super) struct Workload {
     pub(super) calm: fn(&Sandbox),
     /// What the last kill cut off in the middle.
     pub(super) cut_off: fn(&Connection, &Sandbox) -> CutOff,
-    /// How much in the database has not come to its end.
-    pub(super) open: fn(&Connection, &Sandbox) -> i64,
+    /// What has not come to its end, in words that help whoever looks into a failure.
+    pub(super) open: fn(&Connection, &Sandbox) -> Vec<String>,
     /// What must be so of the files, when the server is dead.
     pub(super) audits: Vec<fn(&Rest<'_>)>,
 }
@@ -248,9 +248,12 @@ pub(super) async fn run(
         actor.settle(&front).await;
     }
     let waiting = Stopwatch::start();
-    while (workload.open)(&database, &sandbox) > 0 {
+    loop {
         let open = (workload.open)(&database, &sandbox);
-        assert!(waiting.elapsed() < REST, "{open} are stuck: {figures}{}", server.log());
+        if open.is_empty() {
+            break;
+        }
+        assert!(waiting.elapsed() < REST, "stuck: {open:#?}\n{figures}{}", server.log());
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     figures.add("ms until all had ended", waiting.elapsed().as_millis().try_into().unwrap());

@@ -204,8 +204,10 @@ fn cut_off(database: &Connection, sandbox: &Sandbox) -> CutOff {
 }
 
 /// Jobs that may still change.
-fn open(database: &Connection, _: &Sandbox) -> i64 {
-    let query = "SELECT COUNT(*) FROM generations
+fn open(database: &Connection, _: &Sandbox) -> Vec<String> {
+    let query = "SELECT 'job ' || job_id || ': ' || status FROM generations
                   WHERE status IN ('QUEUED', 'RUNNING', 'RETRYING') OR late_until IS NOT NULL";
-    database.query_row(query, [], |row| row.get(0)).unwrap()
+    let mut open = database.prepare(query).unwrap();
+    let open = open.query_map([], |row| row.get(0)).unwrap();
+    open.map(Result::unwrap).collect()
 }

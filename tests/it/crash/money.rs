@@ -57,6 +57,15 @@ pub(super) fn status(database: &Connection, order: &str) -> String {
     query.query_row([order], |row| row.get(0)).unwrap()
 }
 
+/// What became of an order, and when it is looked at next.
+pub(super) fn course(database: &Connection, order: &str) -> String {
+    let query = "SELECT o.method || ' order ' || o.order_id || ' of ' || o.created_at || ', ' || o.status
+                     || ' since ' || o.updated_at || ', ' || p.failed_asks || ' questions failed, the next at '
+                     || COALESCE(p.next_ask_at, 'never')
+                   FROM orders o JOIN order_payments p USING (order_id) WHERE o.order_id = ?1";
+    database.query_row(query, [order], |row| row.get(0)).unwrap()
+}
+
 /// Paid there is paid here, with the same amount; what went back there went back here; nothing more.
 pub(super) fn both_sides_agree(rest: &Rest<'_>) {
     let mut told = told(rest.sandbox);

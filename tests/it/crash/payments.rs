@@ -237,10 +237,20 @@ fn cut_off(database: &Connection, sandbox: &Sandbox) -> CutOff {
 }
 
 /// What must come to an end by itself: payments not taken in, orders not closed at WeChat, refunds.
-fn open(database: &Connection, sandbox: &Sandbox) -> i64 {
-    let query = "SELECT (SELECT COUNT(*) FROM refunds WHERE ended_at IS NULL)
-                      + (SELECT COUNT(*) FROM order_payments WHERE close_pending = 1)";
-    let open: i64 = database.query_row(query, [], |row| row.get(0)).unwrap();
-    let unknown = money::unknown_payments(database, sandbox).len();
-    open + i64::try_from(unknown + sandbox.undelivered()).unwrap()
+fn open(database: &Connection, sandbox: &Sandbox) -> Vec<String> {
+    let query = "SELECT 'refund ' || refund_id || ' of ' || order_id || ': ' || status
+                   FROM refunds WHERE ended_at IS NULL
+                 UNION ALL SELECT 'not closed at WeChat: ' || order_id
+                   FROM order_payments WHERE close_pending = 1";
+    let mut open = database.prepare(query).unwrap();
+    let open = open.query_map([], |row| row.get(0)).unwrap();
+    let mut open: Vec<String> = open.map(Result::unwrap).collect();
+    for order in money::unknown_payments(database, sandbox) {
+        open.push(format!("not taken in: {}", money::course(database, &order)));
+    }
+    let undelivered = sandbox.undelivered();
+    if undelivered > 0 {
+        open.push(format!("{undelivered} notifications and pushes that nobody accepts"));
+    }
+    open
 }
