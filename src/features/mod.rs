@@ -284,7 +284,7 @@ pub fn periodic() -> Vec<Periodic> {
         },
         Periodic {
             name: "payments.sweep",
-            every: Duration::from_secs(3600),
+            every: Duration::from_secs(60),
             run: |app| Box::pin(async move { Ok(payments::service::sweep(&app).await?) }),
         },
         Periodic {

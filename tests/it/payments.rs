@@ -124,7 +124,10 @@ async fn events_that_a_crash_has_cut_short_are_ended() {
     }
     dream_bff::features::payments::service::sweep(&t.app()).await.unwrap();
     assert_eq!(events(&t, "received"), 3, "they may still be worked on");
-    t.clock.advance(Duration::from_secs(3601));
+    t.clock.advance(Duration::from_secs(61));
+    dream_bff::features::payments::service::sweep(&t.app()).await.unwrap();
+    assert_eq!((events(&t, "received"), events(&t, "repeated")), (2, 1), "done by a repeat");
+    t.clock.advance(Duration::from_secs(3540));
     dream_bff::features::payments::service::sweep(&t.app()).await.unwrap();
     assert_eq!((events(&t, "received"), events(&t, "repeated"), events(&t, "flagged")), (0, 1, 2));
 }

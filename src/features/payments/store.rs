@@ -91,17 +91,18 @@ pub(super) fn is_flagged(
 }
 
 /// Ends some events that nobody works on any more: the server died between storing and processing them.
-/// What they told may have been done since, by a repeat or by asking; what has not is flagged. `false`
-/// when none are left. Uses payment_events_open_idx.
+/// What came before `told_again` and was done since, by a repeat or by asking, is ended as repeated; what
+/// came before `given_up` and was not is flagged. `false` when none are left. Uses
+/// payment_events_open_idx.
 pub(super) fn end_cut_short(
     tx: &Tx<'_>,
-    until: UnixMillis,
+    (told_again, given_up): (UnixMillis, UnixMillis),
     batch: i64,
     now: UnixMillis,
 ) -> Result<bool, DbError> {
     let ended = tx.execute(
-        "WITH told(id, is_done) AS (
-           SELECT e.id,
+        "WITH told(id, received_at, is_done) AS (
+           SELECT e.id, e.received_at,
                   EXISTS (SELECT 1 FROM payment_events other
                            WHERE other.reference = e.reference
                              AND other.event_type IS e.event_type
@@ -110,16 +111,17 @@ pub(super) fn end_cut_short(
                       AND EXISTS (SELECT 1 FROM orders
                                    WHERE order_id = e.reference AND paid_at IS NOT NULL))
              FROM payment_events e
-            WHERE e.state = 'received' AND e.received_at < ?1
-            ORDER BY e.id LIMIT ?2)
+            WHERE e.state = 'received' AND e.received_at < ?1),
+         over(id, is_done) AS (
+           SELECT id, is_done FROM told WHERE is_done OR received_at < ?2 ORDER BY id LIMIT ?3)
          UPDATE payment_events
-            SET state = CASE WHEN told.is_done THEN 'repeated' ELSE 'flagged' END,
-                problem = CASE WHEN told.is_done THEN NULL
+            SET state = CASE WHEN over.is_done THEN 'repeated' ELSE 'flagged' END,
+                problem = CASE WHEN over.is_done THEN NULL
                                ELSE 'the server ended before it was processed' END,
-                processed_at = ?3
-           FROM told
-          WHERE payment_events.id = told.id",
-        params![until, batch, now],
+                processed_at = ?4
+           FROM over
+          WHERE payment_events.id = over.id",
+        params![told_again, given_up, batch, now],
     )?;
     Ok(ended > 0)
 }

@@ -14,8 +14,12 @@ const REFUSED_DAYS: i64 = 30;
 /// … what was processed for three years, as long as a payment can be disputed.
 const DONE_DAYS: i64 = 3 * 366;
 
-/// Nothing works on an event for longer than this, in seconds; WeChat repeats many times until then.
-const WORKED_ON_S: i64 = 3600;
+/// Nothing works on an event for longer than this, in seconds: what has been done by now was done by a
+/// repeat. Shorter than an alert waits, which is for what was not done.
+const WORKED_ON_S: i64 = 60;
+
+/// What nobody has done after so many seconds, in which WeChat repeats it many times, is left to a person.
+const GIVEN_UP_S: i64 = 3600;
 
 /// Events forgotten in one transaction.
 const BATCH: i64 = 500;
@@ -112,8 +116,8 @@ pub fn forget_openid(tx: &Tx<'_>, user: UserId, openid: &str) -> Result<(), DbEr
 pub async fn sweep(app: &App) -> Result<(), DbError> {
     let now = app.clock.now();
     let before = |days: i64| now.plus_seconds(-days * DAY_S);
-    let cut_short = now.plus_seconds(-WORKED_ON_S);
-    let end_cut_short = move |tx: &Tx<'_>| store::end_cut_short(tx, cut_short, BATCH, now);
+    let until = (now.plus_seconds(-WORKED_ON_S), now.plus_seconds(-GIVEN_UP_S));
+    let end_cut_short = move |tx: &Tx<'_>| store::end_cut_short(tx, until, BATCH, now);
     while app.db.write("payments.sweep", end_cut_short).await? {}
     let (refused, done) = (before(REFUSED_DAYS), before(DONE_DAYS));
     let forget_refused = move |tx: &Tx<'_>| store::forget_refused(tx, refused, BATCH);
