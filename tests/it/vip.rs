@@ -268,7 +268,7 @@ async fn a_quote_tells_what_paying_gives() {
     let refused = alice.get(lower).await.fails(409, "INVALID_STATE");
     assert!(refused["message"].as_str().unwrap().contains("SVIP"), "{refused}");
     let zh = alice.get("/v1/vip/quote?planId=svip_lifetime").await.ok();
-    assert!(zh["text"].as_str().unwrap().starts_with("续费 SVIP 36500 天"), "{zh}");
+    assert!(zh["text"].as_str().unwrap().starts_with("续费 SVIP 永久（36500 天）"), "{zh}");
     alice.get("/v1/vip/quote?planId=vip_decade").await.fails(404, "PLAN_NOT_FOUND");
     alice.get("/v1/vip/quote").await.blames("planId");
 }

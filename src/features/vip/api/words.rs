@@ -2,17 +2,19 @@
 
 use crate::base::time::UnixMillis;
 use crate::features::users::VipLevel;
-use crate::features::vip::model::{Change, DAY_MS, Quote};
+use crate::features::vip::model::{Change, DAY_MS, DAYS_MAX, Quote};
 use crate::http::Language;
 
 /// What paying comes to, the conversion included.
 pub(super) fn of(quote: &Quote, language: Language) -> String {
     let level = name(quote.plan.level);
     let days = quote.plan.days;
+    let zh =
+        if days >= DAYS_MAX { format!("永久（{days} 天）") } else { format!("{days} 天") };
     let end = day(quote.after.expires_at);
     match (quote.change, language) {
         (Change::Begins, Language::Zh) => {
-            format!("支付后立即开通 {level} {days} 天，有效期至 {end}。")
+            format!("支付后立即开通 {level} {zh}，有效期至 {end}。")
         }
         (Change::Begins, Language::En) => {
             format!("{level} begins when you have paid and lasts {days} days, until {end}.")
@@ -20,14 +22,14 @@ pub(super) fn of(quote: &Quote, language: Language) -> String {
         // The shop refuses what would be another `Extends`.
         (Change::Renews | Change::Extends { .. }, Language::Zh) => {
             let until = day(quote.current.expires_at);
-            format!("续费 {level} {days} 天，有效期由 {until} 延长至 {end}。")
+            format!("续费 {level} {zh}，有效期由 {until} 延长至 {end}。")
         }
         (Change::Renews | Change::Extends { .. }, Language::En) => {
             let until = day(quote.current.expires_at);
             format!("{days} more days of {level}: until {end} instead of {until}.")
         }
         (Change::Upgrades { from, left_ms, converted_ms }, Language::Zh) => format!(
-            "支付后立即升级为 {level}，有效期至 {end}：套餐 {days} 天，另加剩余的 {} {} 天折算成的 {} \
+            "支付后立即升级为 {level}，有效期至 {end}：套餐 {zh}，另加剩余的 {} {} 天折算成的 {} \
              天。折算公式：剩余时间 × 已付的每日价格 ÷ 新套餐的每日价格。",
             name(from),
             shown(left_ms),
