@@ -92,15 +92,17 @@ impl Workshop {
         self.npm_with(args, &[]);
     }
 
-    /// Runs npm here; fails with all that it said.
+    /// Runs npm here and gives what it said; fails with it.
     #[track_caller]
-    pub(super) fn npm_with(&self, args: &[&str], variables: &[(&str, &str)]) {
+    pub(super) fn npm_with(&self, args: &[&str], variables: &[(&str, &str)]) -> String {
         let mut command = Command::new("npm");
         command.args(args).current_dir(&self.folder).envs(variables.iter().copied());
         // What a developer exports for his own builds must not change this one.
         command.env_remove("NODE_ENV").env_remove("NODE_OPTIONS");
         let output = command.output().unwrap();
-        assert!(output.status.success(), "npm {} failed:\n{}", args.join(" "), said(&output));
+        let said = said(&output);
+        assert!(output.status.success(), "npm {} failed:\n{said}", args.join(" "));
+        said
     }
 }
 
