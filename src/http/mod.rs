@@ -26,6 +26,6 @@ pub use file_body::file_body;
 pub use json_body::JsonBody;
 pub use json_bytes::JsonBytes;
 pub use message::MessageResponse;
-pub use page::{Found, MOST_LOOKED_AT, Page, PageQuery};
+pub use page::{Found, MOST_LOOKED_AT, Page, PageQuery, Span};
 pub use raw_json::RawJson;
 pub use tag::Tag;

@@ -15,7 +15,7 @@ use super::error::ApiError;
 
 mod found;
 
-pub use found::{Found, MOST_LOOKED_AT};
+pub use found::{Found, MOST_LOOKED_AT, Span};
 
 /// How many items a page has unless the client says.
 const DEFAULT_LIMIT: i64 = 20;

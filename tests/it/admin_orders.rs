@@ -175,6 +175,10 @@ async fn what_does_not_fit_is_listed_until_somebody_has_looked() {
     assert!(!list.text().contains("oSECRET42"));
     let event = &list.ok()["items"][0];
     assert_eq!(event["problem"], "the amount differs");
+    let export = admin.get("/admin/api/payment-events/export.csv").await.text();
+    assert!(export.lines().count() == 2 && export.contains("the amount differs"), "{export}");
+    let export = admin.get("/admin/api/payment-events/export.csv?state=refused").await.text();
+    assert_eq!(export.lines().count(), 1, "{export}");
     let uri = format!("/admin/api/payment-events/{}/resolve", event["id"]);
     let note = json!({ "note": "已核对" });
     assert_eq!(admin.post(&uri).json(&note).await.ok()["state"], "resolved");

@@ -84,6 +84,25 @@ async fn users_are_found_by_what_is_known_of_them() {
 }
 
 #[tokio::test]
+async fn rows_with_numbers_are_told_names() {
+    let t = TestApp::start().await;
+    let (alice, bob) = (t.log_in("alice").await, t.log_in("bob").await);
+    alice.patch("/v1/users/me").json(&json!({ "nickName": "小明" })).await.ok();
+    let admin = t.admin("viewer");
+    let asked = format!("{USERS}/names?ids={}&ids={}&ids=999999", bob.id, alice.id);
+    let bob_is = bob.get("/v1/users/me").await.ok()["nickName"].clone();
+    let expected = json!([
+        { "id": bob.id, "nickName": bob_is, "avatarUrl": null },
+        { "id": alice.id, "nickName": "小明", "avatarUrl": null },
+    ]);
+    assert_eq!(admin.get(&asked).await.ok()["items"], expected);
+    assert_eq!(admin.get(&format!("{USERS}/names")).await.ok()["items"], json!([]));
+    let too_many = "ids=1&".repeat(101);
+    admin.get(&format!("{USERS}/names?{too_many}")).await.blames("ids");
+    admin.get(&format!("{USERS}/names?ids=alice")).await.blames("ids");
+}
+
+#[tokio::test]
 async fn a_list_shows_everybody_once_whatever_it_is_filtered_by() {
     let t = TestApp::start().await;
     crowd(&t, 1000);

@@ -151,12 +151,14 @@ async fn no_fixed_path_hides_a_thing_of_that_name() {
 const NO_NAMES: &[(&str, &str)] = &[
     ("/v1/favorites/check", "favorites are numbers"),
     ("/v1/jobs/quota", "jobs are 32 hexadecimal digits"),
+    ("/admin/api/audit/export.csv", "entries are numbers"),
     ("/admin/api/backups/drill", "backups are called by the time they were made at"),
     ("/admin/api/backups/run", "backups are called by the time they were made at"),
     ("/admin/api/jobs/export.csv", "jobs are 32 hexadecimal digits"),
     ("/admin/api/jobs/failures", "jobs are 32 hexadecimal digits"),
     ("/admin/api/orders/export.csv", "orders are 32 hexadecimal digits"),
     ("/admin/api/users/export.csv", "users are numbers"),
+    ("/admin/api/users/names", "users are numbers"),
 ];
 
 /// Fails when the name of a thing in a path could be the fixed part of another path: that thing could

@@ -93,5 +93,5 @@ pub struct AuditFilter {
     /// From this time on.
     pub from: Option<UnixMillis>,
     /// Before this time.
-    pub until: Option<UnixMillis>,
+    pub to: Option<UnixMillis>,
 }

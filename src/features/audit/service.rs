@@ -42,8 +42,8 @@ pub fn list_in(
         Some(from) => store::first_since(tx, from)?,
         None => Some(0),
     };
-    let last = match filter.until {
-        Some(until) => store::last_before(tx, until)?,
+    let last = match filter.to {
+        Some(to) => store::last_before(tx, to)?,
         None => Some(i64::MAX),
     };
     let (Some(first), Some(last)) = (first, last) else { return Ok(Vec::new()) };

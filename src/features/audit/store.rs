@@ -34,11 +34,11 @@ pub(super) fn first_since(tx: &Tx<'_>, from: UnixMillis) -> Result<Option<i64>, 
     )
 }
 
-/// The greatest id of an entry before `until`.
-pub(super) fn last_before(tx: &Tx<'_>, until: UnixMillis) -> Result<Option<i64>, DbError> {
+/// The greatest id of an entry before `to`.
+pub(super) fn last_before(tx: &Tx<'_>, to: UnixMillis) -> Result<Option<i64>, DbError> {
     tx.query_opt(
         "SELECT id FROM audit_log WHERE at < ?1 ORDER BY at DESC, id DESC LIMIT 1",
-        params![until],
+        params![to],
         |row| row.get(0),
     )
 }

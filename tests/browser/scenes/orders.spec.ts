@@ -11,6 +11,8 @@ test('an order is refunded, and its money and points go back', async ({ owner, s
 
   await owner.goto(`${sandbox.base}/admin/#/orders`);
   await owner.getByRole('textbox', { name: '订单号或微信支付单号' }).fill(orderId);
+  const row = owner.getByRole('table', { name: '订单列表' }).getByRole('row').filter({ hasText: orderId });
+  await expect(row.getByRole('link', { name: 'ann-of-the-refund' })).toBeVisible();
   await owner.getByRole('button', { name: orderId }).click();
   const drawer = owner.getByRole('dialog', { name: `订单 ${orderId}` });
   await expect(drawer.getByText('已支付').first()).toBeVisible();

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use poem::Response;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::{Process, TestApp, until};
 
@@ -111,6 +111,13 @@ async fn in_a_process_tasks_run_at_a_word_and_the_log_is_read_and_followed() {
         let mut task = tasks.filter(|task| task["name"] == "media.sweep");
         task.next().unwrap()["runs"].as_i64().unwrap()
     };
+    // The page has words for every task.
+    let words = include_str!("../../../assets/admin/src/pages/system/systemWords.ts");
+    let tasks = ask("GET", "/admin/api/system/tasks").await.ok();
+    for task in tasks["items"].as_array().unwrap() {
+        let name = task["name"].as_str().unwrap();
+        assert!(words.contains(&format!("\n  '{name}': [")), "{name} has no name on the page");
+    }
     // It comes round every ten minutes.
     assert_eq!(runs(&ask("GET", "/admin/api/system/tasks").await.ok()), 0);
     ask("POST", "/admin/api/system/tasks/media.sweep/run").await.ok();
@@ -135,4 +142,37 @@ async fn in_a_process_tasks_run_at_a_word_and_the_log_is_read_and_followed() {
     assert_eq!(errors["items"].as_array().unwrap().len(), 0, "{errors}");
     ask("GET", "/admin/api/system/log?limit=1001").await.blames("limit");
     assert!(!server.log().contains(password), "the password is in no line");
+}
+
+#[tokio::test]
+async fn the_audit_log_is_filtered_by_time_and_exported() {
+    let t = TestApp::start().await;
+    let alice = t.log_in("alice").await;
+    let ban = |reason: &'static str| json!({ "reason": reason });
+    let operator = t.admin("operator").stepped_up(&t);
+    let path = format!("/admin/api/users/{}/ban", alice.id);
+    operator.post(&path).json(&ban("=1+1")).await.ok();
+    t.clock.advance(Duration::from_secs(60));
+    let later = t.clock.now().rfc3339();
+    operator.post(&path.replace("/ban", "/unban")).json(&ban("a mistake")).await.ok();
+
+    let viewer = t.admin("viewer");
+    let object = format!("object=user:{}", alice.id);
+    let actions = async |filter: &str| -> Vec<Value> {
+        let list = viewer.get(&format!("/admin/api/audit?{filter}")).await.ok();
+        list["items"].as_array().unwrap().iter().map(|entry| entry["action"].clone()).collect()
+    };
+    assert_eq!(actions(&object).await, ["user.unbanned", "user.banned"]);
+    assert_eq!(actions(&format!("{object}&from={later}")).await, ["user.unbanned"]);
+    assert_eq!(actions(&format!("{object}&to={later}")).await, ["user.banned"]);
+    viewer.get("/admin/api/audit?from=yesterday").await.blames("from");
+
+    let csv = viewer.get(&format!("/admin/api/audit/export.csv?{object}&to={later}")).await.text();
+    let lines: Vec<&str> = csv.lines().collect();
+    assert_eq!(lines.len(), 2, "{csv}");
+    assert!(
+        lines[0].ends_with("id,at,actor,action,object,before,after,requestId,address"),
+        "{csv}"
+    );
+    assert!(lines[1].contains("user.banned") && lines[1].contains("=1+1"), "{csv}");
 }

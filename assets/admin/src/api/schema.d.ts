@@ -514,6 +514,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/audit/export.csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export the audit log
+         * @description As CSV, with the filters of the list; what changed as JSON.
+         */
+        get: operations["exportAuditLog"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/audit/{entryId}": {
         parameters: {
             query?: never;
@@ -768,6 +788,27 @@ export interface paths {
          * @description As CSV, with the filters of the list.
          */
         get: operations["exportUsers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/users/names": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Who users are
+         * @description What up to 100 users are called, for rows that carry only their numbers, in the order asked for.
+         *     Numbers that nobody ever had are left out.
+         */
+        get: operations["listUserNames"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1217,6 +1258,26 @@ export interface paths {
          * @description The newest first; those flagged unless `state` says otherwise.
          */
         get: operations["listPaymentEvents"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/payment-events/export.csv": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Export what WeChat told
+         * @description As CSV, with the filter of the list; without what it says.
+         */
+        get: operations["exportPaymentEvents"];
         put?: never;
         post?: never;
         delete?: never;
@@ -4888,6 +4949,24 @@ export interface components {
             problem?: string;
         };
         /**
+         * UserName
+         * @description What a user is called.
+         */
+        UserName: {
+            /** Format: int64 */
+            id: number;
+            /** @description Null where he has given none, or is gone. */
+            nickName?: string;
+            avatarUrl?: string;
+        };
+        /**
+         * UserNames
+         * @description What users are called.
+         */
+        UserNames: {
+            items: components["schemas"]["UserName"][];
+        };
+        /**
          * @description How an account stands.
          * @enum {string}
          */
@@ -6165,10 +6244,10 @@ export interface operations {
                 object?: string;
                 /** @description Of an administrator's request. */
                 requestId?: string;
-                /** @description From this time on: milliseconds since 1970. */
-                from?: number;
-                /** @description Before this time: milliseconds since 1970. */
-                until?: number;
+                /** @description Made at this time or later: RFC 3339 or a day. */
+                from?: string;
+                /** @description Made before this time. */
+                to?: string;
                 limit?: number;
                 cursor?: string;
             };
@@ -6184,6 +6263,51 @@ export interface operations {
                 };
                 content: {
                     "application/json; charset=utf-8": components["schemas"]["Page_AuditItem"];
+                };
+            };
+            /** @description The request cannot be fulfilled as it is; `error` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The fault is here or behind us; `error` says whether to retry. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    exportAuditLog: {
+        parameters: {
+            query?: {
+                actor?: string;
+                action?: string;
+                object?: string;
+                requestId?: string;
+                from?: string;
+                to?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The list as a file */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv; charset=utf-8": string;
                 };
             };
             /** @description The request cannot be fulfilled as it is; `error` says why. */
@@ -6690,6 +6814,45 @@ export interface operations {
                 };
                 content: {
                     "text/csv; charset=utf-8": string;
+                };
+            };
+            /** @description The request cannot be fulfilled as it is; `error` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The fault is here or behind us; `error` says whether to retry. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    listUserNames: {
+        parameters: {
+            query: {
+                ids: number[];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["UserNames"];
                 };
             };
             /** @description The request cannot be fulfilled as it is; `error` says why. */
@@ -7627,6 +7790,46 @@ export interface operations {
                 };
                 content: {
                     "application/json; charset=utf-8": components["schemas"]["Page_PaymentEvent"];
+                };
+            };
+            /** @description The request cannot be fulfilled as it is; `error` says why. */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorBody"];
+                };
+            };
+            /** @description The fault is here or behind us; `error` says whether to retry. */
+            "5XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json; charset=utf-8": components["schemas"]["ErrorBody"];
+                };
+            };
+        };
+    };
+    exportPaymentEvents: {
+        parameters: {
+            query?: {
+                state?: components["schemas"]["PaymentEventState"];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The list as a file */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv; charset=utf-8": string;
                 };
             };
             /** @description The request cannot be fulfilled as it is; `error` says why. */

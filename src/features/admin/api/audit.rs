@@ -9,10 +9,11 @@ use serde_json::Value;
 
 use super::AdminTag;
 use super::auth::Viewer;
+use super::csv::{self, Csv, Sheet, or_empty};
+use super::list;
 use crate::app::App;
-use crate::base::time::UnixMillis;
 use crate::features::audit::{self, AuditFilter, AuditRow};
-use crate::http::{ApiError, ErrorCode, Page, PageQuery};
+use crate::http::{ApiError, ErrorCode, Page};
 
 /// A change that was made.
 #[derive(Debug, Object)]
@@ -52,6 +53,37 @@ impl From<AuditRow> for AuditItem {
     }
 }
 
+fn sheet() -> Sheet<AuditRow, i64> {
+    Sheet {
+        name: "audit.csv",
+        columns: &[
+            "id",
+            "at",
+            "actor",
+            "action",
+            "object",
+            "before",
+            "after",
+            "requestId",
+            "address",
+        ],
+        keys: |row| row.id,
+        record: |row| {
+            vec![
+                row.id.to_string(),
+                row.at.rfc3339(),
+                row.actor.clone(),
+                row.action.clone(),
+                row.object.clone(),
+                row.before.to_string(),
+                row.after.to_string(),
+                or_empty(row.request_id.as_ref()),
+                or_empty(row.address.as_ref()),
+            ]
+        },
+    }
+}
+
 /// The audit log.
 pub(super) struct AuditApi {
     pub(super) app: Arc<App>,
@@ -76,26 +108,54 @@ impl AuditApi {
         /// Of an administrator's request.
         #[oai(name = "requestId")]
         request_id: Query<Option<String>>,
-        /// From this time on: milliseconds since 1970.
-        from: Query<Option<i64>>,
-        /// Before this time: milliseconds since 1970.
-        until: Query<Option<i64>>,
+        /// Made at this time or later: RFC 3339 or a day.
+        from: Query<Option<String>>,
+        /// Made before this time.
+        to: Query<Option<String>>,
         limit: Query<Option<i64>>,
         cursor: Query<Option<String>>,
     ) -> Result<Json<Page<AuditItem>>, ApiError> {
-        let page = PageQuery::<1>::new(limit.0, cursor.0.as_deref(), None)?;
         let filter = AuditFilter {
             actor: actor.0,
             action: action.0,
             object: object.0,
             request_id: request_id.0,
-            from: from.0.map(UnixMillis),
-            until: until.0.map(UnixMillis),
+            from: list::time("from", from.0.as_deref())?,
+            to: list::time("to", to.0.as_deref())?,
         };
-        let before = page.after().map(|[id]| id);
-        let rows = audit::service::list(&self.app, filter, before, page.fetch()).await;
-        let rows = rows.map_err(|err| ApiError::new((&err).into()).caused_by(err))?;
-        Ok(Json(page.answer(rows, None, |row| [row.id], AuditItem::from)))
+        let part = list::part::<1>(limit.0, cursor.0.as_deref())?;
+        let before = part.after().map(|[id]| id);
+        let rows = audit::service::list(&self.app, filter, before, part.fetch()).await?;
+        Ok(Json(part.answer(rows, None, |row| [row.id], AuditItem::from)))
+    }
+
+    /// Export the audit log
+    ///
+    /// As CSV, with the filters of the list; what changed as JSON.
+    #[oai(path = "/export.csv", method = "get", operation_id = "exportAuditLog")]
+    #[expect(clippy::too_many_arguments, reason = "each is a parameter of the address")]
+    async fn export(
+        &self,
+        _admin: Viewer,
+        actor: Query<Option<String>>,
+        action: Query<Option<String>>,
+        object: Query<Option<String>>,
+        #[oai(name = "requestId")] request_id: Query<Option<String>>,
+        from: Query<Option<String>>,
+        to: Query<Option<String>>,
+    ) -> Result<Csv, ApiError> {
+        let filter = AuditFilter {
+            actor: actor.0,
+            action: action.0,
+            object: object.0,
+            request_id: request_id.0,
+            from: list::time("from", from.0.as_deref())?,
+            to: list::time("to", to.0.as_deref())?,
+        };
+        csv::export(&self.app, sheet(), filter, |app, filter, before, fetch| async move {
+            audit::service::list(&app, filter, before, fetch).await
+        })
+        .await
     }
 
     /// Read an entry of the audit log
@@ -107,8 +167,7 @@ impl AuditApi {
         _admin: Viewer,
         #[oai(name = "entryId")] id: Path<i64>,
     ) -> Result<Json<AuditItem>, ApiError> {
-        let row = audit::service::by_id(&self.app, id.0).await;
-        let row = row.map_err(|err| ApiError::new((&err).into()).caused_by(err))?;
+        let row = audit::service::by_id(&self.app, id.0).await?;
         Ok(Json(row.ok_or(ErrorCode::NotFound)?.into()))
     }
 }

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::AdminTag;
 use super::auth::{Operator, Viewer};
+use super::csv::{self, Csv, Sheet, or_empty};
 use super::list::{self, said, shown};
 use crate::app::App;
 use crate::features::payments::service::review;
@@ -79,6 +80,37 @@ impl From<EventRecord> for PaymentEvent {
     }
 }
 
+fn sheet() -> Sheet<EventRecord, i64> {
+    Sheet {
+        name: "payment-events.csv",
+        columns: &[
+            "id",
+            "source",
+            "state",
+            "eventId",
+            "eventType",
+            "reference",
+            "problem",
+            "receivedAt",
+            "processedAt",
+        ],
+        keys: |event| event.id.0,
+        record: |event| {
+            vec![
+                event.id.0.to_string(),
+                event.source.clone(),
+                event.state.clone(),
+                or_empty(event.event_id.as_ref()),
+                or_empty(event.event_type.as_ref()),
+                or_empty(event.reference.as_ref()),
+                or_empty(event.problem.as_ref()),
+                event.received_at.rfc3339(),
+                or_empty(shown(event.processed_at)),
+            ]
+        },
+    }
+}
+
 /// What somebody found.
 #[derive(Debug, Object)]
 struct ResolveEventRequest {
@@ -110,6 +142,22 @@ impl PaymentEventsApi {
         let before = part.after().map(|[id]| id);
         let found = review::of_state(&self.app, state, before, part.fetch()).await?;
         Ok(Json(part.answer(found, None, |event| [event.id.0], PaymentEvent::from)))
+    }
+
+    /// Export what WeChat told
+    ///
+    /// As CSV, with the filter of the list; without what it says.
+    #[oai(path = "/export.csv", method = "get", operation_id = "exportPaymentEvents")]
+    async fn export(
+        &self,
+        _admin: Viewer,
+        state: Query<Option<PaymentEventState>>,
+    ) -> Result<Csv, ApiError> {
+        let state: EventState = state.0.unwrap_or(PaymentEventState::Flagged).into();
+        csv::export(&self.app, sheet(), state, |app, state, before, fetch| async move {
+            review::of_state(&app, state, before, fetch).await
+        })
+        .await
     }
 
     /// Mark a flagged event as looked at

@@ -13,7 +13,7 @@ pub(super) use self::change::UserChangesApi;
 pub(super) use self::wire::MembershipGrant;
 use self::wire::{
     AdminUser, AdminUserDetail, AdminUserSession, AdminUserSessions, LedgerRow, LedgerType,
-    UserState,
+    UserName, UserNames, UserState,
 };
 use super::AdminTag;
 use super::auth::Viewer;
@@ -77,6 +77,22 @@ impl UsersApi {
             browse::browse(&app, filter, after, fetch).await
         })
         .await
+    }
+
+    /// Who users are
+    ///
+    /// What up to 100 users are called, for rows that carry only their numbers, in the order asked for.
+    /// Numbers that nobody ever had are left out.
+    #[oai(path = "/names", method = "get", operation_id = "listUserNames")]
+    async fn names(
+        &self,
+        _admin: Viewer,
+        #[oai(validator(max_items = "100"))] ids: Query<Vec<i64>>,
+    ) -> Result<Json<UserNames>, ApiError> {
+        let ids: Vec<_> = ids.0.into_iter().map(UserId).collect();
+        let app = &self.app;
+        let users = app.db.read_inline("admin.names", |tx| browse::records(app, tx, &ids))?;
+        Ok(Json(UserNames { items: users.into_iter().map(UserName::from).collect() }))
     }
 
     /// See a user

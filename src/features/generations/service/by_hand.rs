@@ -16,7 +16,7 @@ use crate::features::generations::model::{
 use crate::features::generations::store::{self, attempts, browse};
 use crate::features::points::{self, Reason};
 use crate::features::settings;
-use crate::http::{Found, MOST_LOOKED_AT};
+use crate::http::{Found, MOST_LOOKED_AT, Span};
 
 /// A part of the jobs that a filter shows, at most `fetch`, the newest first. `after` are the keys of
 /// the last one that was seen, [`JobRecord::keys`], or those where the last search stopped.
@@ -34,20 +34,17 @@ pub async fn list(
             let seqs: Found<i64> = match (filter.search.as_deref(), after) {
                 (Some(name), None) => browse::numbered(tx, name.trim())?.into(),
                 (Some(_), Some(_)) => Vec::new().into(),
-                (None, after) => {
-                    let top = filter.to.map_or([i64::MAX; 2], |to| [to.0, i64::MIN]);
-                    let after = after.map_or(top, |after| after.min(top));
-                    let bottom = filter.from.map_or([i64::MIN; 2], |from| [from.0, i64::MIN]);
+                (None, after) => Found::newest(
+                    Span { from: filter.from, to: filter.to },
+                    after,
+                    fetch,
                     // What shows every job of its index need not know how far to look.
-                    let reach = if filter.upstream.is_some() || filter.error.is_some() {
-                        browse::reach(tx, &filter, after, MOST_LOOKED_AT)?
-                    } else {
-                        None
-                    };
-                    Found::down_to(bottom, reach, fetch, |until| {
-                        browse::newest(tx, &filter, (after, until), fetch)
-                    })?
-                }
+                    |after| match filter.upstream.is_some() || filter.error.is_some() {
+                        true => browse::reach(tx, &filter, after, MOST_LOOKED_AT),
+                        false => Ok(None),
+                    },
+                    |after, until| browse::newest(tx, &filter, (after, until), fetch),
+                )?,
             };
             Ok(Found { rows: browse::rows(tx, &seqs.rows)?, stopped: seqs.stopped })
         })

@@ -5,7 +5,7 @@ use crate::base::ids::UserId;
 use crate::db::{DbError, Tx};
 use crate::features::orders::model::{Order, OrderFilter, OrderId, PaymentProgress, Spent};
 use crate::features::orders::store::browse;
-use crate::http::{Found, MOST_LOOKED_AT};
+use crate::http::{Found, MOST_LOOKED_AT, Span};
 
 /// A part of the orders that a filter shows, at most `fetch`, the newest first. `after` are the keys of
 /// the last one that was seen, [`Order::keys`], or those where the last search stopped.
@@ -23,20 +23,17 @@ pub async fn browse(
             let ids: Found<i64> = match (filter.search.as_deref(), after) {
                 (Some(number), None) => browse::numbered(tx, number.trim())?.into(),
                 (Some(_), Some(_)) => Vec::new().into(),
-                (None, after) => {
-                    let top = filter.to.map_or([i64::MAX; 2], |to| [to.0, i64::MIN]);
-                    let after = after.map_or(top, |after| after.min(top));
-                    let bottom = filter.from.map_or([i64::MIN; 2], |from| [from.0, i64::MIN]);
+                (None, after) => Found::newest(
+                    Span { from: filter.from, to: filter.to },
+                    after,
+                    fetch,
                     // What shows every order of its index need not know how far to look.
-                    let reach = if filter.is_partial() {
-                        browse::reach(tx, &filter, after, MOST_LOOKED_AT)?
-                    } else {
-                        None
-                    };
-                    Found::down_to(bottom, reach, fetch, |until| {
-                        browse::newest(tx, &filter, (after, until), fetch)
-                    })?
-                }
+                    |after| match filter.is_partial() {
+                        true => browse::reach(tx, &filter, after, MOST_LOOKED_AT),
+                        false => Ok(None),
+                    },
+                    |after, until| browse::newest(tx, &filter, (after, until), fetch),
+                )?,
             };
             Ok(Found { rows: browse::rows(tx, &ids.rows)?, stopped: ids.stopped })
         })

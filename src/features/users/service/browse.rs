@@ -6,7 +6,7 @@ use crate::base::time::UnixMillis;
 use crate::db::{DbError, Tx};
 use crate::features::users::model::{Search, UserFilter, UserRecord};
 use crate::features::users::store::browse::{self, Part};
-use crate::http::{Found, MOST_LOOKED_AT};
+use crate::http::{Found, MOST_LOOKED_AT, Span};
 
 /// A part of the users that a filter shows, at most `fetch`: the newest first, or in the order of names
 /// when it looks for a name. `after` are the keys of the last one that was seen, [`keys`] of him, or those
@@ -68,18 +68,17 @@ fn newest(
     fetch: i64,
     now: UnixMillis,
 ) -> Result<Found<i64>, DbError> {
-    let top = filter.to.map_or([i64::MAX; 2], |to| [to.0, i64::MIN]);
-    let after = after.map_or(top, |after| after.min(top));
-    let bottom = filter.from.map_or([i64::MIN; 2], |from| [from.0, i64::MIN]);
-    // What shows every user need not know how far to look.
-    let reach = if filter.level.is_some() || filter.state.is_some() {
-        browse::reach(tx, filter, after, MOST_LOOKED_AT)?
-    } else {
-        None
-    };
-    Found::down_to(bottom, reach, fetch, |until| {
-        browse::newest(tx, filter, Part { after, until, fetch, now })
-    })
+    Found::newest(
+        Span { from: filter.from, to: filter.to },
+        after,
+        fetch,
+        // What shows every user need not know how far to look.
+        |after| match filter.level.is_some() || filter.state.is_some() {
+            true => browse::reach(tx, filter, after, MOST_LOOKED_AT),
+            false => Ok(None),
+        },
+        |after, until| browse::newest(tx, filter, Part { after, until, fetch, now }),
+    )
 }
 
 /// Users by how their names begin, behind the one whose keys `after` are.

@@ -1,5 +1,5 @@
-// What the checks of doctor, the rules of the alerts, their channels and the rate limits are called, and what
-// to do about them. The server says how it stands in its own words, which are those of the command line.
+// What the checks of doctor, the rules of the alerts, their channels, the rate limits and the periodic tasks are
+// called, and what to do about them. The server says how it stands in its own words, which are those of the command line.
 import { say, type Text } from '../../base/lang';
 
 interface Thing {
@@ -60,9 +60,42 @@ export const LIMITS: Record<string, { name: Text; setting: string }> = {
   export: { name: ['每位用户导出个人数据', 'Exports of one user’s data'], setting: 'exportPerUser' },
 };
 
+/** The periodic tasks, by the names that log and metrics know them by. */
+const TASKS: Record<string, Text> = {
+  'auth.sweep': ['清除过期登录', 'Clear ended sessions'],
+  'idempotency.sweep': ['清除过期的防重复记录', 'Clear kept answers'],
+  'points.check_books': ['每夜核对积分账', 'Check the books of points at night'],
+  'media.sweep': ['清理无主图片', 'Remove pictures that nobody holds'],
+  'vip.monthly_points': ['发放会员每月积分', 'Give members their monthly points'],
+  'vip.reminders': ['会员到期提醒', 'Note memberships that end soon'],
+  'moderation.sweep': ['清理旧的审核记录', 'Remove old checks'],
+  'gallery.checks': ['送审与查询审核结果', 'Have pictures checked'],
+  'messages.send': ['发送订阅消息', 'Send messages'],
+  'messages.sweep': ['清理旧消息', 'Remove old messages'],
+  'generations.deadlines': ['结束超时的生图', 'End jobs that took too long'],
+  'generations.late': ['查找迟到的生图结果', 'Look for late results'],
+  'stats.sweep': ['清理旧的活跃记录', 'Forget who was active long ago'],
+  'stats.moments': ['记录首页走势', 'Note numbers for the home page'],
+  'payments.reconcile': ['向微信查询未到账的订单', 'Ask WeChat about unpaid orders'],
+  'payments.shipping': ['向微信报告发货', 'Report deliveries to WeChat'],
+  'refunds.work': ['推进退款', 'Carry refunds on'],
+  'reconciliation.nightly': ['每夜对账', 'Compare with WeChat’s bills at night'],
+  'payments.sweep': ['整理支付通知', 'Tidy payment notices'],
+  'generations.history': ['清理过期的生图记录', 'Remove old jobs'],
+  'proxy.settle': ['结清直通调用的扣费', 'Settle pass-through charges'],
+  'account.closures': ['完成注销', 'Finish deletions of accounts'],
+  'backups.run': ['定时备份', 'Back up when due'],
+  'wechat_pay.certificates': ['更新微信支付证书', 'Refresh WeChat Pay’s certificates'],
+  'alerts.check': ['检查报警规则', 'Look whether an alert is due'],
+  'admin.sweep': ['清除过期的管理员登录', 'Clear ended sessions of administrators'],
+  'log.expire': ['恢复日志级别', 'Return to the usual log level'],
+  'limits.sweep': ['清理限流计数', 'Forget old counts of rate limits'],
+};
+
 export const checkName = (key: string): string => (CHECKS[key] ? say(CHECKS[key].name) : key);
 export const checkAbout = (key: string): string => (CHECKS[key] ? say(CHECKS[key].about) : '');
 export const ruleName = (key: string): string => (RULES[key] ? say(RULES[key].name) : key);
 export const ruleAbout = (key: string): string => (RULES[key] ? say(RULES[key].about) : '');
 export const channelName = (key: string): string => (CHANNELS[key] ? say(CHANNELS[key]) : key);
 export const limitName = (key: string): string => (LIMITS[key] ? say(LIMITS[key].name) : key);
+export const taskName = (key: string): string => (TASKS[key] ? say(TASKS[key]) : key);

@@ -126,6 +126,28 @@ impl From<UserRecord> for AdminUser {
     }
 }
 
+/// What a user is called.
+#[derive(Debug, Object)]
+#[oai(rename_all = "camelCase")]
+pub(in super::super) struct UserName {
+    id: i64,
+    /// Null where he has given none, or is gone.
+    nick_name: Option<String>,
+    avatar_url: Option<String>,
+}
+
+impl From<UserRecord> for UserName {
+    fn from(user: UserRecord) -> Self {
+        Self { id: user.id.0, nick_name: user.nick_name, avatar_url: user.avatar_url }
+    }
+}
+
+/// What users are called.
+#[derive(Debug, Object)]
+pub(in super::super) struct UserNames {
+    pub(super) items: Vec<UserName>,
+}
+
 /// A user with everything that is not a list.
 #[derive(Debug, Object)]
 #[oai(rename_all = "camelCase")]
