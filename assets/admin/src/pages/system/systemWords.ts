@@ -29,7 +29,7 @@ const CHECKS: Record<string, Thing> = {
   certificate: { name: ['HTTPS 证书', 'Certificate'], about: ['尽快续期，并查明为何没有自动续期。', 'Renew it, and see why that did not happen by itself.'] },
   image_apis: { name: ['生图服务', 'Image APIs'], about: ['核对地址和密钥，或联系服务方。', 'Check address and key, or ask the provider.'] },
   object_storage: { name: ['对象存储', 'Object storage'], about: ['核对地址、桶名和密钥权限。', 'Check address, bucket and what the key may do.'] },
-  wechat_ip_list: { name: ['微信 IP 白名单', 'WeChat IP list'], about: ['把这些地址加入微信公众平台的 IP 白名单。', 'Put these addresses on WeChat’s lists.'] },
+  wechat_ip_list: { name: ['微信 IP 白名单', 'WeChat IP list'], about: ['把这些地址加入微信公众平台的 IP 白名单。', 'Put these addresses on WeChat\'s lists.'] },
   wechat_domains: { name: ['小程序合法域名', 'Mini-program domains'], about: ['把这些域名填入微信公众平台的服务器域名。', 'Paste these domains into the mini-program console.'] },
 };
 
@@ -57,7 +57,7 @@ export const LIMITS: Record<string, { name: Text; setting: string }> = {
   user: { name: ['每位用户的全部请求', 'All requests of one user'], setting: 'perUser' },
   login: { name: ['每个地址的登录', 'Log-ins of one address'], setting: 'loginPerIp' },
   generate: { name: ['每位用户提交生图', 'Generations of one user'], setting: 'generatePerUser' },
-  export: { name: ['每位用户导出个人数据', 'Exports of one user’s data'], setting: 'exportPerUser' },
+  export: { name: ['每位用户导出个人数据', 'Exports of one user\'s data'], setting: 'exportPerUser' },
 };
 
 /** The periodic tasks, by the names that log and metrics know them by. */
@@ -79,13 +79,13 @@ const TASKS: Record<string, Text> = {
   'payments.reconcile': ['向微信查询未到账的订单', 'Ask WeChat about unpaid orders'],
   'payments.shipping': ['向微信报告发货', 'Report deliveries to WeChat'],
   'refunds.work': ['推进退款', 'Carry refunds on'],
-  'reconciliation.nightly': ['每夜对账', 'Compare with WeChat’s bills at night'],
+  'reconciliation.nightly': ['每夜对账', 'Compare with WeChat\'s bills at night'],
   'payments.sweep': ['整理支付通知', 'Tidy payment notices'],
   'generations.history': ['清理过期的生图记录', 'Remove old jobs'],
   'proxy.settle': ['结清直通调用的扣费', 'Settle pass-through charges'],
   'account.closures': ['完成注销', 'Finish deletions of accounts'],
   'backups.run': ['定时备份', 'Back up when due'],
-  'wechat_pay.certificates': ['更新微信支付证书', 'Refresh WeChat Pay’s certificates'],
+  'wechat_pay.certificates': ['更新微信支付证书', 'Refresh WeChat Pay\'s certificates'],
   'alerts.check': ['检查报警规则', 'Look whether an alert is due'],
   'admin.sweep': ['清除过期的管理员登录', 'Clear ended sessions of administrators'],
   'log.expire': ['恢复日志级别', 'Return to the usual log level'],
