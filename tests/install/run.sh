@@ -2,8 +2,9 @@
 # install.sh on a real Debian under a real systemd: a root made with debootstrap, booted by systemd-nspawn.
 # What happens in there is inside.sh. Needs root, debootstrap and systemd-container; takes some minutes.
 #
-#   tests/install/run.sh [--program FILE] [--older FILE] [--load FILE]
+#   tests/install/run.sh [--suite NAME] [--program FILE] [--older FILE] [--load FILE]
 #
+#   --suite NAME    which Debian (default: bookworm, systemd 252); bullseye has systemd 247, trixie 257
 #   --program FILE  the program to install and to upgrade to (default: target/release/dream-bff)
 #   --older FILE    what is installed first (default: the same program as another file). With an older
 #                   schema, the upgrade migrates.
@@ -14,9 +15,10 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-program=target/release/dream-bff older='' load=''
+suite=bookworm program=target/release/dream-bff older='' load=''
 while [ $# -gt 0 ]; do
     case $1 in
+        --suite) suite=$2 && shift ;;
         --program) program=$2 && shift ;;
         --older) older=$2 && shift ;;
         --load) load=$2 && shift ;;
@@ -30,17 +32,17 @@ done
 
 cache=${INSTALL_TEST_CACHE:-/var/tmp/dream-bff-install-test}
 mkdir -p "$cache"
-if [ ! -e "$cache/bookworm/.complete" ]; then
-    echo "making a Debian in $cache/bookworm"
-    rm -rf "$cache/bookworm"
-    debootstrap --variant=minbase --include=systemd,systemd-sysv,dbus bookworm "$cache/bookworm" \
+if [ ! -e "$cache/$suite/.complete" ]; then
+    echo "making a Debian in $cache/$suite"
+    rm -rf "$cache/$suite"
+    debootstrap --variant=minbase --include=systemd,systemd-sysv,dbus "$suite" "$cache/$suite" \
         ${DEBIAN_MIRROR:+"$DEBIAN_MIRROR"} >"$cache/debootstrap.log"
-    touch "$cache/bookworm/.complete"
+    touch "$cache/$suite/.complete"
 fi
 
 root=$(mktemp -d "$cache/run.XXXXXX")
 trap 'rm -rf "$root"' EXIT
-cp -a --reflink=auto "$cache/bookworm/." "$root/"
+cp -a --reflink=auto "$cache/$suite/." "$root/"
 test=$root/test
 mkdir -p "$test"
 
