@@ -1,5 +1,6 @@
-//! What everything stands on: time, randomness, ids, money, secrets. Imports nothing of ours.
+//! What everything stands on: time, randomness, ids, money, secrets, languages. Imports nothing of ours.
 
+pub mod bilingual;
 pub mod clock;
 pub mod content_version;
 pub mod cpu_pool;

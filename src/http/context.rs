@@ -10,17 +10,8 @@ use poem::error::GetDataError;
 use poem::http::{HeaderMap, HeaderValue, header};
 use poem::{FromRequest, Request, RequestBody};
 
+pub use crate::base::bilingual::Language;
 use crate::base::ids::UserId;
-
-/// The languages of messages.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Language {
-    /// Chinese, unless the client prefers English.
-    #[default]
-    Zh,
-    /// English.
-    En,
-}
 
 impl Language {
     /// The better of the two by the q-values of `Accept-Language`; Chinese when they tie.

@@ -17,8 +17,8 @@ use poem_openapi::{ApiResponse, Object};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::context::Language;
 use super::error_code::ErrorCode;
+use crate::base::bilingual::{Bilingual, Language};
 
 /// The answer to a request that failed.
 #[derive(Clone, Debug, Serialize, Object)]
@@ -51,16 +51,11 @@ pub struct ApiError(Box<Inner>);
 
 struct Inner {
     code: ErrorCode,
-    message: Option<Message>,
+    message: Option<Bilingual>,
     details: Map<String, Value>,
     retry_after_s: Option<u32>,
     headers: Vec<(HeaderName, HeaderValue)>,
     source: Option<Box<dyn Error + Send + Sync>>,
-}
-
-struct Message {
-    zh: Cow<'static, str>,
-    en: Cow<'static, str>,
 }
 
 impl ApiError {
@@ -103,9 +98,11 @@ impl ApiError {
     #[must_use]
     pub fn field(mut self, name: &str) -> Self {
         self.0.details.insert("field".to_owned(), name.into());
-        self.0.message.get_or_insert_with(|| Message {
-            zh: format!("参数 {name} 缺失或不正确").into(),
-            en: format!("`{name}` is missing or not valid").into(),
+        self.0.message.get_or_insert_with(|| {
+            Bilingual::new(
+                format!("参数 {name} 缺失或不正确"),
+                format!("`{name}` is missing or not valid"),
+            )
         });
         self
     }
@@ -117,7 +114,7 @@ impl ApiError {
         zh: impl Into<Cow<'static, str>>,
         en: impl Into<Cow<'static, str>>,
     ) -> Self {
-        self.0.message = Some(Message { zh: zh.into(), en: en.into() });
+        self.0.message = Some(Bilingual::new(zh, en));
         self
     }
 
@@ -150,8 +147,7 @@ impl ApiError {
     /// The text to show.
     pub fn text(&self, language: Language) -> &str {
         match (&self.0.message, language) {
-            (Some(message), Language::Zh) => &message.zh,
-            (Some(message), Language::En) => &message.en,
+            (Some(message), language) => message.text(language),
             (None, Language::Zh) => self.0.code.zh(),
             (None, Language::En) => self.0.code.en(),
         }
