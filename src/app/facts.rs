@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use std::env;
 use std::path::PathBuf;
 
+use crate::base::bilingual::Bilingual;
 use crate::base::secret::Secret;
 use crate::clients::own_server::OwnServer;
 use crate::config::Config;
@@ -40,9 +41,9 @@ pub struct Facts {
     /// Why a server would not start with these settings.
     pub settings_problem: Option<String>,
     /// Secrets that can be guessed, and why.
-    pub weak_secrets: Vec<(&'static str, &'static str)>,
+    pub weak_secrets: Vec<(&'static str, Bilingual)>,
     /// Why the database could not be opened, if doctor opened it by itself.
-    pub database_problem: Option<String>,
+    pub database_problem: Option<Bilingual>,
     /// Whether WeChat Pay is trusted by its public key; otherwise by its certificates.
     pub has_pay_public_key: bool,
 }
@@ -84,16 +85,16 @@ impl Facts {
 }
 
 /// Why a secret can be guessed, if it can.
-fn weakness(secret: &Secret<String>) -> Option<&'static str> {
+fn weakness(secret: &Secret<String>) -> Option<Bilingual> {
     let text = secret.expose();
     let distinct: HashSet<char> = text.chars().collect();
     let lower = text.to_ascii_lowercase();
     if text.len() < 16 {
-        Some("is short")
+        Some(Bilingual::new("太短", "is short"))
     } else if distinct.len() < DISTINCT_MIN {
-        Some("repeats a few characters")
+        Some(Bilingual::new("只由几种字符组成", "repeats a few characters"))
     } else if PLACEHOLDERS.iter().any(|word| lower.contains(word)) {
-        Some("looks like an example from a manual")
+        Some(Bilingual::new("像是手册里的示例", "looks like an example from a manual"))
     } else {
         None
     }
@@ -105,11 +106,11 @@ mod tests {
 
     #[test]
     fn a_secret_that_can_be_guessed_is_told() {
-        let of = |text: &str| weakness(&Secret::new(text.to_owned()));
-        assert_eq!(of("0123456789"), Some("is short"));
-        assert_eq!(of(&"abc".repeat(20)), Some("repeats a few characters"));
+        let of = |text: &str| Some(weakness(&Secret::new(text.to_owned()))?.en);
+        assert_eq!(of("0123456789").as_deref(), Some("is short"));
+        assert_eq!(of(&"abc".repeat(20)).as_deref(), Some("repeats a few characters"));
         let copied = "CHANGEME-0123456789-abcdefghijklm";
-        assert_eq!(of(copied), Some("looks like an example from a manual"));
+        assert_eq!(of(copied).as_deref(), Some("looks like an example from a manual"));
         assert_eq!(of("mYv0q3Qm7bR2sXk9ZtN4cW8eJ1hL6pD5"), None);
     }
 }

@@ -22,6 +22,7 @@ use std::time::Duration;
 
 use hyper::body::Bytes;
 
+use crate::base::bilingual::Bilingual;
 use crate::base::clock::Clock;
 use crate::base::error_chain::error_chain;
 use crate::base::ids::UserId;
@@ -39,7 +40,7 @@ use crate::clients::wechat_pay::{KeyProblem, PublicKey, WechatPay, WechatPaySett
 use crate::config::upstreams::{ImageDialect, UpstreamEntry};
 use crate::config::values::DatabaseUrl;
 use crate::config::{Config, ConfigError, HttpConfig, ImageApiConfig};
-use crate::db::{Db, DbSettings, OpenError, migration_status};
+use crate::db::{Db, DbSettings, MigrationStatus, OpenError, migration_status};
 
 use activity::ActiveUsers;
 use admin::AdminAccess;
@@ -266,16 +267,22 @@ impl App {
 }
 
 /// Why a database cannot be looked at, if so.
-fn database_problem(settings: &DbSettings) -> Option<String> {
+fn database_problem(settings: &DbSettings) -> Option<Bilingual> {
     if !settings.path.exists() {
-        return Some(format!("there is no database {}", settings.path.display()));
+        let path = settings.path.display();
+        let (zh, en) = (format!("没有数据库 {path}"), format!("there is no database {path}"));
+        return Some(Bilingual::new(zh, en));
     }
     match migration_status(&settings.path) {
-        Err(err) => Some(error_chain(&err)),
-        Ok(status) if status.current == status.latest => None,
-        Ok(status) => Some(format!(
-            "the database has schema {}, this program has {}",
-            status.current, status.latest
+        Err(err) => {
+            let why = error_chain(&err);
+            let (zh, en) = (format!("数据库打不开：{why}"), format!("it cannot be opened: {why}"));
+            Some(Bilingual::new(zh, en))
+        }
+        Ok(MigrationStatus { current, latest, .. }) if current == latest => None,
+        Ok(MigrationStatus { current, latest, .. }) => Some(Bilingual::new(
+            format!("数据库的结构是第 {current} 版，本程序要的是第 {latest} 版"),
+            format!("the database has schema {current}, this program has {latest}"),
         )),
     }
 }

@@ -7,6 +7,7 @@ use tokio::runtime::Builder;
 
 use super::DoctorArgs;
 use crate::app::App;
+use crate::base::bilingual::Language;
 use crate::base::clock::Clock;
 use crate::base::rng::Rng;
 use crate::features::doctor::service::examine;
@@ -57,19 +58,21 @@ fn examined(args: &DoctorArgs, scratch: &std::path::Path) -> Result<Report, Box<
 
 #[expect(clippy::print_stdout, reason = "this is the output")]
 fn print(args: &DoctorArgs, report: &Report) -> Result<(), Box<dyn Error>> {
+    let of_terminal = || Language::of_terminal(|name| std::env::var(name).ok());
+    let language = args.lang.unwrap_or_else(of_terminal);
+    let told = report.told(language);
     if args.json {
-        println!("{}", serde_json::to_string_pretty(report)?);
+        println!("{}", serde_json::to_string_pretty(&told)?);
         return Ok(());
     }
-    for finding in &report.findings {
+    for finding in &told.findings {
         println!("{finding}");
     }
-    let count = |level| report.count(level);
-    println!(
-        "\n{} pass, {} warn, {} fail",
-        count(Level::Pass),
-        count(Level::Warn),
-        count(Level::Fail)
-    );
+    let [pass, warn, fail] =
+        [Level::Pass, Level::Warn, Level::Fail].map(|level| report.count(level));
+    match language {
+        Language::Zh => println!("\n{pass} 项正常，{warn} 项注意，{fail} 项失败"),
+        Language::En => println!("\n{pass} pass, {warn} warn, {fail} fail"),
+    }
     Ok(())
 }

@@ -22,6 +22,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
+use crate::base::bilingual::Language;
 use crate::base::error_chain::error_chain;
 use crate::config::parse::{ignore_empty_variables, load_dotenv, one_line};
 use crate::config::{Config, ConfigError, MediaConfig, StorageConfig, credentials};
@@ -134,6 +135,10 @@ struct DoctorArgs {
     /// Look at everything to the end, however long it takes: the whole database, all books.
     #[arg(long)]
     full: bool,
+    /// The language of the findings; without it that of LC_ALL, LC_MESSAGES or LANG: Chinese where that
+    /// begins with zh, else English.
+    #[arg(long)]
+    lang: Option<Language>,
     #[command(flatten)]
     config: Config,
 }

@@ -137,7 +137,7 @@ if [ ! -e /test/rebooted ]; then
     if "$current/bin/dream-bff" help doctor >/dev/null 2>&1; then
         step 'doctor'
         # Nothing outside can be reached from in here: doctor must say so, and that the rest is well.
-        dream-bff doctor >/test/doctor 2>&1
+        dream-bff doctor --lang en >/test/doctor 2>&1
         equal 'status' $? 2
         cat /test/doctor
         for check in settings secrets file_modes database points_books money_books server; do

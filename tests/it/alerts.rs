@@ -15,7 +15,7 @@ use sha2::Sha256;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::support::{TestApp, address_that_refuses};
+use crate::support::{TestApp, address_that_refuses, speaks_both};
 
 /// Somebody who is told: a server that keeps what it got, and answers as it was told to.
 struct Receiver {
@@ -97,11 +97,14 @@ async fn send_test(t: &TestApp) -> Result<Vec<Tried>, AlertError> {
     service::send_test(&t.app(), Actor::admin("test")).await
 }
 
-/// Lets so many minutes pass, looking in each.
+/// Lets so many minutes pass, looking in each. What is seen is said in both languages.
 async fn minutes(t: &TestApp, count: u32) {
     for _ in 0..count {
         t.clock.advance(Duration::from_secs(60));
         service::check(&t.app()).await;
+        for state in service::states(&t.app()) {
+            state.problem.iter().chain(&state.end_owed).for_each(speaks_both);
+        }
     }
 }
 
@@ -141,7 +144,7 @@ async fn a_problem_is_told_once_again_after_hours_and_when_it_is_over() {
     assert_eq!(about(&got, "paid_not_credited"), ["firing"]);
     let (_, told) = got.iter().find(|(_, body)| body["rule"] == "paid_not_credited").unwrap();
     assert!(told["text"].as_str().unwrap().contains("paid_not_credited"), "{told}");
-    assert!(told["message"].as_str().unwrap().starts_with("1 payments"), "{told}");
+    assert_eq!(told["message"], "微信账单里有 1 笔付款没有到账", "{told}");
     t.clock.advance(Duration::from_secs(6 * 3600));
     minutes(&t, 1).await;
     assert_eq!(about(&receiver.take(), "paid_not_credited"), ["still_firing"]);
@@ -149,6 +152,35 @@ async fn a_problem_is_told_once_again_after_hours_and_when_it_is_over() {
     minutes(&t, 3).await;
     assert_eq!(about(&receiver.take(), "paid_not_credited"), ["resolved"]);
     assert!(!is_firing(&t, Rule::PaidNotCredited));
+}
+
+#[tokio::test]
+async fn a_message_is_in_the_language_of_the_settings() {
+    let (t, receiver) = (TestApp::start().await, Receiver::start().await);
+    set(&t, json!({ "wecom": { "enabled": true, "url": receiver.base } })).await;
+    minutes(&t, 1).await;
+    receiver.take();
+    let told = || {
+        let got = receiver.take().into_iter();
+        let mut texts = got.map(|(_, body)| body["text"]["content"].as_str().unwrap().to_owned());
+        texts.find(|text| text.contains("paid_not_credited")).expect("nothing was told of it")
+    };
+    lose_a_payment(&t);
+    minutes(&t, 1).await;
+    let firing = told();
+    let wanted = "【告警】已付款未到账（paid_not_credited）\n微信账单里有 1 笔付款没有到账\n";
+    assert!(firing.starts_with(wanted), "{firing}");
+    // What began in one language ends in the other.
+    set(&t, json!({ "language": "en" })).await;
+    find_it(&t);
+    minutes(&t, 1).await;
+    let resolved = told();
+    let wanted = "[Resolved] Paid, not credited (paid_not_credited)\n1 payments of WeChat's bills";
+    assert!(resolved.starts_with(wanted), "{resolved}");
+    send_test(&t).await.unwrap();
+    let test = receiver.take().remove(0).1;
+    let test = test["text"]["content"].as_str().unwrap();
+    assert!(test.starts_with("[Test] This is a test message (test)\n"), "{test}");
 }
 
 #[tokio::test]
@@ -171,7 +203,7 @@ async fn each_hook_gets_its_own_form_and_signature() {
     let (head, body) = wecom.take().remove(0);
     assert!(head.starts_with("post /send?key=k "), "{head}");
     assert_eq!(body["msgtype"], "text");
-    assert!(body["text"]["content"].as_str().unwrap().contains("测试"), "{body}");
+    assert!(body["text"]["content"].as_str().unwrap().starts_with("【测试】"), "{body}");
 
     let (_, body) = feishu.take().remove(0);
     assert_eq!(body["msg_type"], "text");
@@ -206,13 +238,15 @@ async fn a_test_says_what_each_hook_answered_and_never_its_address() {
     .await;
     let sent = send_test(&t).await.unwrap();
     let told: Vec<_> = sent.iter().map(|(_, sent)| sent.clone().unwrap_err()).collect();
+    told.iter().for_each(speaks_both);
+    let told: Vec<_> = told.into_iter().map(|problem| problem.en).collect();
     assert!(told[0].contains("93000") && told[0].contains("invalid webhook url"), "{told:?}");
     assert!(told[1].contains("no connection"), "{told:?}");
     assert!(!format!("{told:?}").contains("very-secret"), "{told:?}");
     // A redirect is not followed.
     receiver.answers(307, json!({}));
     let sent = send_test(&t).await.unwrap();
-    assert!(sent[0].1.as_ref().unwrap_err().contains("307"), "{sent:?}");
+    assert!(sent[0].1.as_ref().unwrap_err().en.contains("307"), "{sent:?}");
     assert_eq!(t.app().events.alerts.get("failed"), 4);
 }
 
@@ -258,7 +292,7 @@ async fn a_restart_neither_repeats_what_was_told_nor_loses_its_end() {
     let got = receiver.take();
     assert_eq!(about(&got, "paid_not_credited"), ["resolved"]);
     let (_, told) = got.iter().find(|(_, body)| body["rule"] == "paid_not_credited").unwrap();
-    assert!(told["message"].as_str().unwrap().starts_with("1 payments"), "{told}");
+    assert_eq!(told["message"], "微信账单里有 1 笔付款没有到账", "{told}");
     t.restart();
     minutes(&t, 2).await;
     assert_eq!(about(&receiver.take(), "paid_not_credited"), [""; 0]);
@@ -345,6 +379,17 @@ async fn books_that_differ_and_an_image_api_that_fails_are_told() {
     t.app().upstreams.lease(None).unwrap().succeeded(Duration::from_secs(1));
     minutes(&t, 1).await;
     assert!(!is_firing(&t, Rule::BreakerOpen));
+}
+
+#[test]
+fn messages_and_the_page_call_a_rule_the_same() {
+    let page = include_str!("../../assets/admin/src/pages/system/systemWords.ts");
+    for rule in Rule::ALL {
+        let title = rule.title();
+        speaks_both(&title);
+        let line = format!("{}: {{ name: ['{}', '{}']", rule.name(), title.zh, title.en);
+        assert!(page.contains(&line), "{line}");
+    }
 }
 
 #[test]

@@ -6,16 +6,26 @@ use std::path::Path;
 use std::process::Output;
 use std::time::Duration;
 
+use dream_bff::base::bilingual::Language;
 use dream_bff::features::doctor::{Extent, Finding, Level, Report, service::examine};
 use dream_bff::sandbox::{Fault, PayCall, Sandbox};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::{Process, TestApp, address_that_refuses};
+use crate::support::{Process, TestApp, address_that_refuses, speaks_both};
 
-/// What doctor says of the server in this process.
+/// What doctor says of the server in this process, all of it in both languages.
 async fn examined(t: &TestApp) -> Report {
-    examine(&t.app(), Extent::Quick).await
+    let report = examine(&t.app(), Extent::Quick).await;
+    for finding in &report.findings {
+        std::iter::once(&finding.message).chain(&finding.hint).for_each(speaks_both);
+    }
+    report
+}
+
+/// Everything that is told, to look for what must not be.
+fn all_of(report: &Report) -> String {
+    format!("{report:?}")
 }
 
 #[track_caller]
@@ -27,16 +37,17 @@ fn of<'a>(report: &'a Report, check: &str) -> &'a Finding {
 #[track_caller]
 fn passes(report: &Report, check: &str) {
     let finding = of(report, check);
-    assert_eq!(finding.level, Level::Pass, "{finding}");
+    assert_eq!(finding.level, Level::Pass, "{finding:?}");
 }
 
 /// It is so bad, and says this, and how to mend it.
 #[track_caller]
 fn is(report: &Report, check: &str, level: Level, says: &str) {
     let finding = of(report, check);
-    assert_eq!(finding.level, level, "{finding}");
-    assert!(finding.message.contains(says), "{finding}");
-    assert!(finding.hint.as_ref().is_some_and(|hint| hint.len() > 10), "{finding}");
+    assert_eq!(finding.level, level, "{finding:?}");
+    let told = finding.told(Language::En);
+    assert!(told.message.contains(says), "{finding:?}");
+    assert!(told.hint.is_some_and(|hint| hint.len() > 10), "{finding:?}");
 }
 
 /// The command beside a server that runs in `folder`, or does not.
@@ -110,6 +121,47 @@ async fn beside_a_running_server_all_is_well_but_for_https() {
     let text = String::from_utf8(text.stdout).unwrap();
     assert!(text.contains("pass  database"), "{text}");
     assert!(text.lines().last().unwrap().contains(" 0 fail"), "{text}");
+}
+
+/// The message and the hint about one check.
+#[track_caller]
+fn words(findings: &Value, check: &str) -> String {
+    let all = findings["findings"].as_array().unwrap().iter();
+    let one = all.into_iter().find(|finding| finding["check"] == check).unwrap();
+    format!("{} -> {}", one["message"].as_str().unwrap(), one["hint"].as_str().unwrap())
+}
+
+#[tokio::test]
+async fn the_command_speaks_as_its_terminal_does_or_as_it_is_told() {
+    let (folder, sandbox) = (TempDir::new().unwrap(), Process::sandbox().await);
+    let (_socket, nobody) = address_that_refuses();
+    let listen = nobody.strip_prefix("http://").unwrap();
+    let set = |more: &[(&'static str, &'static str)]| {
+        let mut set = vec![("LISTEN", listen), ("PUBLIC_URL", nobody.as_str())];
+        set.extend(more);
+        set
+    };
+    let chinese = ("LANG", "zh_CN.UTF-8");
+    let of_terminal = set(&[chinese]);
+    let overruled = set(&[chinese, ("LC_ALL", "C.UTF-8")]);
+    let plain = set(&[]);
+    for (more, set, wanted) in [
+        (&["--json"] as &[&str], &plain, "start it: systemctl"),
+        (&["--json"], &of_terminal, "启动它：systemctl"),
+        (&["--json"], &overruled, "start it: systemctl"),
+        (&["--json", "--lang", "zh"], &plain, "启动它：systemctl"),
+        (&["--json", "--lang", "en"], &of_terminal, "start it: systemctl"),
+    ] {
+        let told = findings(&command(folder.path(), &sandbox, more, set).await);
+        assert!(words(&told, "server").contains(wanted), "{more:?} {told:#}");
+        assert_eq!(level(&told, "server"), "warn", "keys are in no language: {told:#}");
+    }
+    let lines = command(folder.path(), &sandbox, &["--lang", "zh"], &plain).await;
+    let lines = String::from_utf8(lines.stdout).unwrap();
+    assert!(lines.contains("失败  database ") && lines.contains("没有数据库"), "{lines}");
+    assert!(lines.lines().last().unwrap().contains(" 项正常，"), "{lines}");
+    let refused = command(folder.path(), &sandbox, &["--lang", "fr"], &plain).await;
+    assert_eq!(refused.status.code(), Some(2));
 }
 
 /// All files below `folder`.
@@ -187,7 +239,7 @@ async fn wechat_that_refuses_or_is_away_is_told_apart() {
     t.sandbox.wechat().token_faults().always(Fault::Error { code: 40164 });
     let report = examined(&t).await;
     is(&report, "wechat_account", Level::Fail, "40164");
-    assert!(of(&report, "wechat_account").hint.as_ref().unwrap().contains("white list"));
+    assert!(of(&report, "wechat_account").told(Language::En).hint.unwrap().contains("white list"));
     t.sandbox.wechat().token_faults().clear();
     t.sandbox.wechat().token_faults().always(Fault::Error { code: -1 });
     is(&examined(&t).await, "wechat_account", Level::Warn, "busy");
@@ -215,7 +267,7 @@ async fn wechat_pay_is_asked_about_an_order_that_nobody_has() {
     ];
     t.restart_with(&empty.map(|name| (name, "")));
     let report = examined(&t).await;
-    assert!(of(&report, "wechat_pay").message.contains("not configured"));
+    assert!(of(&report, "wechat_pay").message.en.contains("not configured"));
     passes(&report, "callback_url");
 }
 
@@ -226,8 +278,8 @@ async fn an_image_api_that_does_not_know_us_is_told() {
     t.restart_with(&[("IMAGE_API_KEY", "another-key")]);
     let report = examined(&t).await;
     is(&report, "image_apis", Level::Fail, "default");
-    assert!(of(&report, "image_apis").hint.as_ref().unwrap().contains("IMAGE_API_KEY"));
-    assert!(!serde_json::to_string(&report).unwrap().contains("another-key"));
+    assert!(of(&report, "image_apis").told(Language::En).hint.unwrap().contains("IMAGE_API_KEY"));
+    assert!(!all_of(&report).contains("another-key"));
     let (_socket, nobody) = address_that_refuses();
     t.restart_with(&[("IMAGE_API_BASE", &nobody)]);
     is(&examined(&t).await, "image_apis", Level::Fail, "default");
@@ -248,7 +300,7 @@ async fn a_bucket_that_is_not_there_is_told() {
     .await;
     let report = examined(&t).await;
     is(&report, "object_storage", Level::Fail, "cannot be reached");
-    assert!(!serde_json::to_string(&report).unwrap().contains("a-secret-of-the-bucket"));
+    assert!(!all_of(&report).contains("a-secret-of-the-bucket"));
 }
 
 #[tokio::test]
@@ -299,5 +351,6 @@ async fn an_address_that_leads_elsewhere_is_told() {
     is(&report, "public_url", Level::Fail, "something else");
     is(&report, "callback_url", Level::Fail, "not in our words");
     assert_eq!(report.level, Level::Fail);
-    assert_eq!(serde_json::to_value(&report).unwrap()["level"], json!("fail"));
+    let told = serde_json::to_value(report.told(Language::En)).unwrap();
+    assert_eq!(told["level"], json!("fail"));
 }

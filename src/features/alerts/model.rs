@@ -8,6 +8,7 @@
 
 use serde::Serialize;
 
+use crate::base::bilingual::Bilingual;
 use crate::base::time::UnixMillis;
 use crate::db::DbError;
 
@@ -67,6 +68,21 @@ impl Rule {
             Self::WriterStuck => "writer_stuck",
         }
     }
+
+    /// What it is called in a message; the admin page calls it the same.
+    pub fn title(self) -> Bilingual {
+        let (zh, en) = match self {
+            Self::PaidNotCredited => ("已付款未到账", "Paid, not credited"),
+            Self::BooksDiffer => ("账目不平", "Books differ"),
+            Self::BreakerOpen => ("生图服务熔断", "Image API left alone"),
+            Self::BackupFailed => ("备份不可靠", "No young backup"),
+            Self::Disk => ("磁盘将满", "Disk"),
+            Self::Certificate => ("证书将到期", "Certificate"),
+            Self::ErrorRate => ("错误率过高", "Error rate"),
+            Self::WriterStuck => ("无法写入", "Nothing is written"),
+        };
+        Bilingual::new(zh, en)
+    }
 }
 
 /// What was seen of a rule.
@@ -74,7 +90,7 @@ impl Rule {
 pub(super) enum Seen {
     Well,
     /// What is wrong, for people.
-    Problem(String),
+    Problem(Bilingual),
     /// It could not be found out, or was not looked at this time.
     Unknown,
 }
@@ -88,14 +104,14 @@ pub struct AlertState {
     /// Whether it has lasted long enough to be told.
     pub firing: bool,
     /// What is wrong.
-    pub problem: Option<String>,
+    pub problem: Option<Bilingual>,
     /// When somebody last took a message about it.
     pub told_at: Option<UnixMillis>,
     /// When it last began to fire, and when it last ended.
     pub fired_at: Option<UnixMillis>,
     pub ended_at: Option<UnixMillis>,
     /// What was wrong, where its end has still to be told.
-    pub end_owed: Option<String>,
+    pub end_owed: Option<Bilingual>,
 }
 
 /// A channel that messages may go through; what is secret of it is not here.
@@ -111,7 +127,7 @@ pub struct ChannelStatus {
 }
 
 /// What a channel answered to a test: `Ok`, or why the message was not taken.
-pub type Tried = (&'static str, Result<(), String>);
+pub type Tried = (&'static str, Result<(), Bilingual>);
 
 /// Why no test message was sent.
 #[derive(Debug, thiserror::Error)]
@@ -217,7 +233,7 @@ mod tests {
     const REPEAT: i64 = 360 * MINUTE;
 
     fn bad() -> Seen {
-        Seen::Problem("it is broken".to_owned())
+        Seen::Problem(Bilingual::new("坏了", "it is broken"))
     }
 
     #[test]
@@ -259,7 +275,7 @@ mod tests {
         state.told(at(0));
         assert_eq!(state.step(Seen::Well, at(1), 0, REPEAT), Some(Event::Resolved));
         assert_eq!(state.step(Seen::Well, at(2), 0, REPEAT), Some(Event::Resolved));
-        assert_eq!(state.end_owed.as_deref(), Some("it is broken"));
+        assert_eq!(state.end_owed, Some(Bilingual::new("坏了", "it is broken")));
         assert_eq!((state.fired_at, state.ended_at), (Some(at(0)), Some(at(1))));
         assert_eq!(state.step(bad(), at(3), 0, REPEAT), None, "two beginnings are too close");
         assert_eq!(state.step(Seen::Well, at(4), 0, REPEAT), None, "the end was none");

@@ -15,6 +15,7 @@ use self::send::{Hooks, Message};
 use super::model::{AlertError, AlertState, ChannelStatus, Event, Rule, Tried};
 use super::store;
 use crate::app::App;
+use crate::base::bilingual::{Bilingual, Language};
 use crate::base::error_chain::error_chain;
 use crate::base::time::UnixMillis;
 use crate::db::DbError;
@@ -156,7 +157,7 @@ async fn tell(
         Event::StillFiring | Event::Test => true,
     };
     if is_new {
-        log(rule, event, problem.as_deref());
+        log(rule, event, problem.as_ref());
     }
     if !send::is_any_on(wanted) {
         watch.change(rule, AlertState::forget_end);
@@ -166,7 +167,7 @@ async fn tell(
         app.events.alerts.add("capped");
         return;
     }
-    let message = Message::of(app, Some(rule), event, problem);
+    let message = Message::of(app, wanted, (rule, event), problem);
     if watch.hooks.send_all(app, wanted, &message).await.iter().any(|(_, taken)| taken.is_ok()) {
         let now = app.clock.now();
         watch.change(rule, |state| state.told(now));
@@ -207,7 +208,7 @@ pub async fn send_test(app: &Arc<App>, by: Actor) -> Result<Vec<Tried>, AlertErr
         app.events.alerts.add("capped");
         return Err(AlertError::TooMany);
     }
-    let message = Message::of(app, None, Event::Test, None);
+    let message = Message::test(app, &settings.alerts);
     let tried = watch.hooks.send_all(app, &settings.alerts, &message).await;
     let taken: Map<String, Value> =
         tried.iter().map(|(name, taken)| ((*name).to_owned(), taken.is_ok().into())).collect();
@@ -223,7 +224,9 @@ pub async fn send_test(app: &Arc<App>, by: Actor) -> Result<Vec<Tried>, AlertErr
     Ok(tried)
 }
 
-fn log(rule: Rule, event: Event, problem: Option<&str>) {
+/// The log speaks English.
+fn log(rule: Rule, event: Event, problem: Option<&Bilingual>) {
+    let problem = problem.map(|problem| problem.text(Language::En));
     match event {
         Event::Resolved => tracing::info!(alert = rule.name(), "an alert is over"),
         Event::Firing | Event::StillFiring | Event::Test => {

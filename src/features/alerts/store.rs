@@ -1,6 +1,7 @@
 //! The `alert_states` table.
 
 use super::model::{AlertState, Rule};
+use crate::base::bilingual::Bilingual;
 use crate::base::time::UnixMillis;
 use crate::db::prelude::*;
 
@@ -32,11 +33,11 @@ pub(super) fn put(tx: &Tx<'_>, state: &AlertState, now: UnixMillis) -> Result<()
             state.rule.name(),
             state.since,
             state.firing,
-            state.problem,
+            state.problem.as_ref().map(to_column),
             state.told_at,
             state.fired_at,
             state.ended_at,
-            state.end_owed,
+            state.end_owed.as_ref().map(to_column),
             now
         ],
     )?;
@@ -47,14 +48,40 @@ pub(super) fn put(tx: &Tx<'_>, state: &AlertState, now: UnixMillis) -> Result<()
 fn from_row(row: &Row<'_>) -> Result<Option<AlertState>, DbError> {
     let name: String = row.get(0)?;
     let Some(rule) = Rule::by_name(&name) else { return Ok(None) };
+    let (problem, end_owed): (Option<String>, Option<String>) = (row.get(3)?, row.get(7)?);
     Ok(Some(AlertState {
         rule,
         since: row.get(1)?,
         firing: row.get(2)?,
-        problem: row.get(3)?,
+        problem: problem.map(from_column),
         told_at: row.get(4)?,
         fired_at: row.get(5)?,
         ended_at: row.get(6)?,
-        end_owed: row.get(7)?,
+        end_owed: end_owed.map(from_column),
     }))
+}
+
+/// Both languages as JSON: who reads it later may speak the other one.
+fn to_column(text: &Bilingual) -> String {
+    // Two texts always serialise.
+    serde_json::to_string(text).unwrap_or_default()
+}
+
+/// What was stored before there were two languages is a plain text.
+fn from_column(text: String) -> Bilingual {
+    serde_json::from_str(&text).unwrap_or_else(|_| Bilingual::same(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_stored_in_one_language_is_still_read() {
+        let text = Bilingual::new("磁盘“满”了", "the disk is \"full\"");
+        assert_eq!(from_column(to_column(&text)), text);
+        for old in ["the disk is full", "5", "{}", ""] {
+            assert_eq!(from_column(old.to_owned()), Bilingual::same(old));
+        }
+    }
 }

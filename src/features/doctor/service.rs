@@ -5,6 +5,7 @@ mod data;
 mod local;
 mod money;
 mod outside;
+mod wechat;
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use futures_util::future::join_all;
 
 use super::model::{Extent, Finding, Report};
 use crate::app::App;
+use crate::base::bilingual::Bilingual;
 use crate::clients::probe::Probe;
 
 /// Longest time for one check of a quick examination.
@@ -65,9 +67,9 @@ const CHECKS: &[Check] = &[
     ("statistics", |p| Box::pin(data::statistics(p))),
     ("backups", |p| Box::pin(data::backups(p))),
     ("server", |p| Box::pin(outside::server(p))),
-    ("clock", |p| Box::pin(outside::clock(p))),
-    ("wechat_account", |p| Box::pin(outside::wechat_account(p))),
-    ("wechat_pay", |p| Box::pin(outside::wechat_pay(p))),
+    ("clock", |p| Box::pin(wechat::clock(p))),
+    ("wechat_account", |p| Box::pin(wechat::wechat_account(p))),
+    ("wechat_pay", |p| Box::pin(wechat::wechat_pay(p))),
     ("public_url", |p| Box::pin(outside::public_url(p))),
     ("callback_url", |p| Box::pin(outside::callback_url(p))),
     ("certificate", |p| Box::pin(outside::certificate(p))),
@@ -86,10 +88,21 @@ pub async fn examine(app: &Arc<App>, extent: Extent) -> Report {
         async move {
             tokio::time::timeout(limit, checking).await.unwrap_or_else(|_| {
                 let hint = match extent {
-                    Extent::Quick => "run `dream-bff doctor --full`, which waits longer",
-                    Extent::Full => "see whether the disk or the network hangs",
+                    Extent::Quick => Bilingual::new(
+                        "运行 `dream-bff doctor --full`，它等得更久",
+                        "run `dream-bff doctor --full`, which waits longer",
+                    ),
+                    Extent::Full => Bilingual::new(
+                        "看看是磁盘还是网络卡住了",
+                        "see whether the disk or the network hangs",
+                    ),
                 };
-                Finding::warn(name, format!("not known: no end after {} s", limit.as_secs()), hint)
+                let seconds = limit.as_secs();
+                let text = Bilingual::new(
+                    format!("无法得知：{seconds} 秒没有查完"),
+                    format!("not known: no end after {seconds} s"),
+                );
+                Finding::warn(name, text, hint)
             })
         }
     });

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use dream_bff::base::bilingual::Language;
 use dream_bff::features::alerts::service::check;
 use parking_lot::Mutex;
 use poem::http::Method;
@@ -40,8 +41,17 @@ async fn an_examination_begins_at_a_word_and_its_report_is_that_of_the_command()
     for (shown, found) in findings.iter().zip(&expected.findings) {
         assert_eq!(shown["check"], found.check);
         assert_eq!(shown["level"], json!(found.level), "{shown}");
-        assert_eq!(shown["hint"], json!(found.hint), "{shown}");
+        assert_eq!(shown["hint"], json!(found.told(Language::Zh).hint), "{shown}");
     }
+    // The same report, for whoever reads English.
+    let english = operator.get("/admin/api/doctor").header("accept-language", "en").await.ok();
+    let english = &english["report"]["items"];
+    for (shown, found) in english.as_array().unwrap().iter().zip(&expected.findings) {
+        assert_eq!(shown["check"], found.check);
+        assert_eq!(shown["hint"], json!(found.told(Language::En).hint), "{shown}");
+    }
+    let settings = [&findings[0]["message"], &english[0]["message"]];
+    assert_eq!(settings, ["完整有效", "complete and valid"]);
     // There is no backup yet.
     let backups = findings.iter().find(|finding| finding["check"] == "backups").unwrap();
     assert_eq!(backups["level"], "warn");
@@ -123,11 +133,12 @@ async fn a_hook_that_is_set_on_the_page_gets_the_test_message_also_after_a_resta
 async fn a_rule_that_fires_is_shown_with_what_is_wrong_and_since_when() {
     let t = TestApp::start().await;
     let viewer = t.admin("viewer");
-    let rule = async || {
-        let all = viewer.get("/admin/api/alerts").await.ok();
+    let rule_in = async |language: &str| {
+        let all = viewer.get("/admin/api/alerts").header("accept-language", language).await.ok();
         let rules = all["rules"].as_array().unwrap().iter();
         rules.clone().find(|one| one["rule"] == "paid_not_credited").unwrap().clone()
     };
+    let rule = async || rule_in("zh-CN").await;
     assert_eq!(
         (&rule().await["isFiring"], &rule().await["firedAt"]),
         (&json!(false), &Value::Null)
@@ -143,7 +154,16 @@ async fn a_rule_that_fires_is_shown_with_what_is_wrong_and_since_when() {
         (&fires["since"], &fires["firedAt"]),
         (&json!("2026-01-29T12:00:00.000Z"), &json!("2026-01-29T12:00:00.000Z"))
     );
-    assert!(fires["problem"].as_str().unwrap().starts_with("1 payments"), "{fires}");
+    assert_eq!(fires["problem"], "微信账单里有 1 笔付款没有到账");
+    let english = rule_in("en").await;
+    assert!(english["problem"].as_str().unwrap().starts_with("1 payments"), "{english}");
     t.restart();
     assert_eq!(rule().await, fires, "a restart forgets nothing");
+    assert_eq!(rule_in("en").await, english, "and no language");
+    // What an earlier version has stored is in one language.
+    t.sql("UPDATE alert_states SET problem = 'the disk is full'");
+    t.restart();
+    for language in ["zh-CN", "en"] {
+        assert_eq!(rule_in(language).await["problem"], "the disk is full");
+    }
 }

@@ -29,10 +29,20 @@ pub(crate) use wire::{Wire, address_that_refuses, request};
 
 use std::time::Duration;
 
+use dream_bff::base::bilingual::Bilingual;
 use dream_bff::base::clock::Stopwatch;
 
 /// How long anything may take on a busy machine before a test calls it hung.
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// It is said in Chinese, and otherwise in English; what WeChat has said is Chinese in both.
+#[track_caller]
+pub(crate) fn speaks_both(text: &Bilingual) {
+    let is_cjk = |character| ('\u{4e00}'..='\u{9fff}').contains(&character);
+    assert!(text.zh.contains(is_cjk), "no Chinese: {text:?}");
+    let is_latin = |character: char| character.is_ascii_alphabetic();
+    assert!(text.en != text.zh && text.en.contains(is_latin), "no English: {text:?}");
+}
 
 /// Waits until `is_so`, looking often. For what happens outside this process or in another task;
 /// rules never wait.

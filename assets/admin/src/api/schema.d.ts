@@ -2972,7 +2972,7 @@ export interface components {
             isFiring: boolean;
             /** @description Since when there is a problem; null when all is well. */
             since?: string;
-            /** @description What is wrong. */
+            /** @description What is wrong, in the language that `Accept-Language` prefers. */
             problem?: string;
             /** @description When it last began to fire, and when it last ended. */
             firedAt?: string;
@@ -3436,7 +3436,8 @@ export interface components {
         };
         /**
          * DoctorFinding
-         * @description What was found out about one thing; the same line as of the command.
+         * @description What was found out about one thing; the same line as of the command, in the language that
+         *     `Accept-Language` prefers.
          */
         DoctorFinding: {
             /** @description Stable, such as `disk`. */
@@ -4894,7 +4895,7 @@ export interface components {
             /** @description `wecom`, `feishu` or `webhook`. */
             name: string;
             isTaken: boolean;
-            /** @description Why the message was not taken. */
+            /** @description Why the message was not taken, in the language that `Accept-Language` prefers. */
             problem?: string;
         };
         /**

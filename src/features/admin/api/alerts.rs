@@ -9,8 +9,9 @@ use super::AdminTag;
 use super::auth::{Owner, Viewer};
 use super::list::shown;
 use crate::app::App;
+use crate::base::bilingual::Language;
 use crate::features::alerts::{AlertError, AlertState, ChannelStatus, Tried, service};
-use crate::http::{ApiError, ErrorCode};
+use crate::http::{ApiError, Ctx, ErrorCode};
 
 /// How a rule stands.
 #[derive(Debug, Object)]
@@ -22,7 +23,7 @@ struct AlertRule {
     is_firing: bool,
     /// Since when there is a problem; null when all is well.
     since: Option<String>,
-    /// What is wrong.
+    /// What is wrong, in the language that `Accept-Language` prefers.
     problem: Option<String>,
     /// When it last began to fire, and when it last ended.
     fired_at: Option<String>,
@@ -31,13 +32,13 @@ struct AlertRule {
     told_at: Option<String>,
 }
 
-impl From<AlertState> for AlertRule {
-    fn from(state: AlertState) -> Self {
+impl AlertRule {
+    fn of(state: &AlertState, language: Language) -> Self {
         Self {
             rule: state.rule.name().to_owned(),
             is_firing: state.firing,
             since: shown(state.since),
-            problem: state.problem,
+            problem: state.problem.as_ref().map(|problem| problem.text(language).to_owned()),
             fired_at: shown(state.fired_at),
             ended_at: shown(state.ended_at),
             told_at: shown(state.told_at),
@@ -77,13 +78,14 @@ struct TestedChannel {
     /// `wecom`, `feishu` or `webhook`.
     name: String,
     is_taken: bool,
-    /// Why the message was not taken.
+    /// Why the message was not taken, in the language that `Accept-Language` prefers.
     problem: Option<String>,
 }
 
-impl From<Tried> for TestedChannel {
-    fn from((name, taken): Tried) -> Self {
-        Self { name: name.to_owned(), is_taken: taken.is_ok(), problem: taken.err() }
+impl TestedChannel {
+    fn of((name, taken): &Tried, language: Language) -> Self {
+        let problem = taken.as_ref().err().map(|problem| problem.text(language).to_owned());
+        Self { name: (*name).to_owned(), is_taken: taken.is_ok(), problem }
     }
 }
 
@@ -105,9 +107,10 @@ impl AlertsApi {
     /// And which channels there are. Addresses, secrets and thresholds are the section `alerts` of the
     /// settings.
     #[oai(path = "/", method = "get", operation_id = "getAlerts")]
-    async fn rules(&self, _admin: Viewer) -> Result<Json<AlertRules>, ApiError> {
+    async fn rules(&self, _admin: Viewer, ctx: Ctx) -> Result<Json<AlertRules>, ApiError> {
+        let (states, language) = (service::states(&self.app), ctx.language());
         Ok(Json(AlertRules {
-            rules: service::states(&self.app).into_iter().map(AlertRule::from).collect(),
+            rules: states.iter().map(|state| AlertRule::of(state, language)).collect(),
             channels: service::channels(&self.app).into_iter().map(AlertChannel::from).collect(),
         }))
     }
@@ -117,9 +120,11 @@ impl AlertsApi {
     /// Through every channel that is on; says what each answered, after ten seconds at most. Errors:
     /// `INVALID_STATE` when none is on; `RATE_LIMIT_EXCEEDED` beyond `maxPerHour` of the settings.
     #[oai(path = "/test", method = "post", operation_id = "testAlerts")]
-    async fn test(&self, admin: Owner) -> Result<Json<TestedChannels>, ApiError> {
-        let tried = service::send_test(&self.app, admin.actor()).await?;
-        Ok(Json(TestedChannels { items: tried.into_iter().map(TestedChannel::from).collect() }))
+    async fn test(&self, admin: Owner, ctx: Ctx) -> Result<Json<TestedChannels>, ApiError> {
+        let (tried, language) =
+            (service::send_test(&self.app, admin.actor()).await?, ctx.language());
+        let items = tried.iter().map(|tried| TestedChannel::of(tried, language)).collect();
+        Ok(Json(TestedChannels { items }))
     }
 }
 

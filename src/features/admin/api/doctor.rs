@@ -9,9 +9,10 @@ use super::AdminTag;
 use super::auth::Operator;
 use super::list::shown;
 use crate::app::App;
+use crate::base::bilingual::Language;
 use crate::features::doctor::service::by_hand::{self as service, Busy, Examined};
-use crate::features::doctor::{Finding, Level};
-use crate::http::{ApiError, ErrorCode, MessageResponse};
+use crate::features::doctor::{Level, ToldFinding};
+use crate::http::{ApiError, Ctx, ErrorCode, MessageResponse};
 
 /// How it stands with one thing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Enum)]
@@ -35,7 +36,8 @@ impl From<Level> for FindingLevel {
     }
 }
 
-/// What was found out about one thing; the same line as of the command.
+/// What was found out about one thing; the same line as of the command, in the language that
+/// `Accept-Language` prefers.
 #[derive(Debug, Object)]
 struct DoctorFinding {
     /// Stable, such as `disk`.
@@ -47,13 +49,13 @@ struct DoctorFinding {
     hint: Option<String>,
 }
 
-impl From<&Finding> for DoctorFinding {
-    fn from(finding: &Finding) -> Self {
+impl From<ToldFinding<'_>> for DoctorFinding {
+    fn from(finding: ToldFinding<'_>) -> Self {
         Self {
             check: finding.check.to_owned(),
             level: finding.level.into(),
-            message: finding.message.clone(),
-            hint: finding.hint.clone(),
+            message: finding.message.to_owned(),
+            hint: finding.hint.map(ToOwned::to_owned),
         }
     }
 }
@@ -67,12 +69,13 @@ struct DoctorReport {
     items: Vec<DoctorFinding>,
 }
 
-impl From<Examined> for DoctorReport {
-    fn from(examined: Examined) -> Self {
+impl DoctorReport {
+    fn of(examined: &Examined, language: Language) -> Self {
+        let told = examined.report.told(language);
         Self {
             at: examined.at.rfc3339(),
-            level: examined.report.level.into(),
-            items: examined.report.findings.iter().map(DoctorFinding::from).collect(),
+            level: told.level.into(),
+            items: told.findings.into_iter().map(DoctorFinding::from).collect(),
         }
     }
 }
@@ -96,10 +99,11 @@ pub(super) struct DoctorApi {
 impl DoctorApi {
     /// The last report
     #[oai(path = "/", method = "get", operation_id = "getDoctorReport")]
-    async fn last(&self, _admin: Operator) -> Result<Json<Doctor>, ApiError> {
+    async fn last(&self, _admin: Operator, ctx: Ctx) -> Result<Json<Doctor>, ApiError> {
+        let last = service::last(&self.app);
         Ok(Json(Doctor {
             under_way_since: shown(service::under_way(&self.app)),
-            report: service::last(&self.app).map(DoctorReport::from),
+            report: last.map(|examined| DoctorReport::of(&examined, ctx.language())),
         }))
     }
 

@@ -1,5 +1,6 @@
 //! What each rule looks at: the same sources as metrics and doctor.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,6 +8,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use crate::app::App;
+use crate::base::bilingual::Bilingual;
 use crate::base::error_chain::error_chain;
 use crate::base::time::UnixMillis;
 use crate::clients::image_api::BreakerState;
@@ -89,10 +91,16 @@ pub(super) async fn look(
 async fn backups(app: &Arc<App>, is_young: bool) -> Seen {
     let status = match backups::service::status(app) {
         Ok(status) => status,
-        Err(err) => return Seen::Problem(error_chain(&err)),
+        Err(err) => {
+            let why = error_chain(&err);
+            return problem(format!("无法得知备份的状态：{why}"), why);
+        }
     };
     if let Some(why) = status.last_run.as_ref().and_then(|run| run.problem.as_deref()) {
-        return Seen::Problem(format!("the last one came to nothing: {why}"));
+        return problem(
+            format!("上次备份失败：{why}"),
+            format!("the last one came to nothing: {why}"),
+        );
     }
     let has_failed = status.last_drill.as_ref().is_some_and(|drill| !drill.is_good());
     let is_late = status.is_late && (status.last_good.is_some() || !is_young);
@@ -104,11 +112,17 @@ async fn by_doctor(app: &Arc<App>, check: &str) -> Seen {
     match look_at(app, check).await {
         None => Seen::Unknown,
         Some(finding) if finding.level == Level::Pass => Seen::Well,
-        Some(finding) => Seen::Problem(match finding.hint {
-            Some(hint) => format!("{} ({hint})", finding.message),
-            None => finding.message,
-        }),
+        Some(finding) => match (finding.message, finding.hint) {
+            (text, Some(hint)) => {
+                problem(format!("{}（{}）", text.zh, hint.zh), format!("{} ({})", text.en, hint.en))
+            }
+            (text, None) => Seen::Problem(text),
+        },
     }
+}
+
+fn problem(zh: impl Into<Cow<'static, str>>, en: impl Into<Cow<'static, str>>) -> Seen {
+    Seen::Problem(Bilingual::new(zh, en))
 }
 
 /// Whether this process has looked for less than the window.
@@ -130,26 +144,32 @@ fn is_certificate_due(samples: &Mutex<Samples>, app: &App, now: UnixMillis) -> b
 fn paid_not_credited(vitals: &Vitals) -> Seen {
     let missing = vitals.not_credited();
     if missing > 0 {
-        return Seen::Problem(format!("{missing} payments of WeChat's bills are not credited"));
+        return problem(
+            format!("微信账单里有 {missing} 笔付款没有到账"),
+            format!("{missing} payments of WeChat's bills are not credited"),
+        );
     }
     let open = vitals.events_open;
-    match open.since {
-        Some(since) if vitals.at.0.saturating_sub(since.0) > STUCK_MS => Seen::Problem(format!(
-            "{} notifications of payments are not processed, the oldest for {} s",
-            open.count,
-            vitals.at.0.saturating_sub(since.0) / 1000
-        )),
-        _ => Seen::Well,
+    let Some(since) = open.since else { return Seen::Well };
+    let (count, waited) = (open.count, vitals.at.0.saturating_sub(since.0));
+    if waited <= STUCK_MS {
+        return Seen::Well;
     }
+    let seconds = waited / 1000;
+    problem(
+        format!("{count} 条支付通知没有处理，最早的等了 {seconds} 秒"),
+        format!("{count} notifications of payments are not processed, the oldest for {seconds} s"),
+    )
 }
 
 fn books(vitals: &Vitals) -> Seen {
     let wrong = |check: Option<Check>| check.map_or(0, |check| check.wrong);
     match (wrong(vitals.points_check), wrong(vitals.money_check)) {
         (0, 0) => Seen::Well,
-        (points, money) => Seen::Problem(format!(
-            "the points of {points} users and {money} payments or refunds do not add up"
-        )),
+        (points, money) => problem(
+            format!("{points} 位用户的积分、{money} 笔付款或退款对不上"),
+            format!("the points of {points} users and {money} payments or refunds do not add up"),
+        ),
     }
 }
 
@@ -160,19 +180,23 @@ fn breaker(app: &App) -> Seen {
         .filter(|state| state.breaker != BreakerState::Closed)
         .map(|state| state.name.as_str())
         .collect();
-    match broken.is_empty() {
-        true => Seen::Well,
-        false => {
-            Seen::Problem(format!("image APIs fail and are left alone: {}", broken.join(", ")))
-        }
+    if broken.is_empty() {
+        return Seen::Well;
     }
+    let names = broken.join(", ");
+    problem(
+        format!("生图服务一直失败，已暂停使用：{names}"),
+        format!("image APIs fail and are left alone: {names}"),
+    )
 }
 
 async fn writer(app: &App) -> Seen {
     match tokio::time::timeout(WRITE_PATIENCE, app.db.check_writable()).await {
         Ok(Ok(())) => Seen::Well,
-        Ok(Err(err)) => Seen::Problem(format!("nothing can be written: {err}")),
-        Err(_) => Seen::Problem("a write does not end".to_owned()),
+        Ok(Err(err)) => {
+            problem(format!("无法写入：{err}"), format!("nothing can be written: {err}"))
+        }
+        Err(_) => problem("有一次写入一直没有结束", "a write does not end"),
     }
 }
 
@@ -191,6 +215,9 @@ fn error_rate(app: &App, wanted: &Alerts, samples: &Mutex<Samples>, now: UnixMil
         && errors.saturating_mul(100) > all.saturating_mul(u64::from(wanted.error_percent));
     match is_much {
         false => Seen::Well,
-        true => Seen::Problem(format!("{errors} of {all} requests failed within five minutes")),
+        true => problem(
+            format!("五分钟内 {all} 个请求失败了 {errors} 个"),
+            format!("{errors} of {all} requests failed within five minutes"),
+        ),
     }
 }

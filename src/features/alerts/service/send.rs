@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use crate::app::App;
+use crate::base::bilingual::{Bilingual, Language};
 use crate::base::error_chain::error_chain;
 use crate::base::time::UnixMillis;
 use crate::clients::hook::HookClient;
@@ -18,8 +19,9 @@ use crate::features::settings::{AlertHook, Alerts};
 /// Longest time for one call of a hook.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Robots of groups refuse longer texts.
-const TEXT_MAX: usize = 1500;
+/// Bytes of what is wrong. A WeCom robot refuses texts of more than 2048 bytes, and Chinese has three for a
+/// character; the rest of a message takes a few hundred.
+const PROBLEM_MAX: usize = 1500;
 
 /// A way to tell.
 #[derive(Clone, Copy)]
@@ -33,7 +35,9 @@ enum Form {
 pub(super) struct Message {
     rule: Option<Rule>,
     event: Event,
-    problem: Option<String>,
+    /// What is wrong; nothing in a test.
+    problem: Option<Bilingual>,
+    language: Language,
     /// Which server speaks: an operator may have several.
     server: String,
     at: UnixMillis,
@@ -73,32 +77,66 @@ fn hooks(wanted: &Alerts) -> [(&'static str, Form, &AlertHook); 3] {
 }
 
 impl Message {
-    pub(super) fn of(app: &App, rule: Option<Rule>, event: Event, problem: Option<String>) -> Self {
+    /// That a rule fires, goes on or is over.
+    pub(super) fn of(
+        app: &App,
+        wanted: &Alerts,
+        (rule, event): (Rule, Event),
+        problem: Option<Bilingual>,
+    ) -> Self {
+        Self { rule: Some(rule), event, problem, ..Self::test(app, wanted) }
+    }
+
+    /// That messages arrive.
+    pub(super) fn test(app: &App, wanted: &Alerts) -> Self {
         let host = Url::parse(&app.facts.public_url).ok();
         let server = host.and_then(|url| Some(url.host_str()?.to_owned())).unwrap_or_default();
-        Self { rule, event, problem, server, at: app.clock.now() }
+        let (language, at) = (wanted.language, app.clock.now());
+        Self { rule: None, event: Event::Test, problem: None, language, server, at }
     }
 
     fn name(&self) -> &'static str {
         self.rule.map_or("test", Rule::name)
     }
 
-    /// For people, in Chinese as the admin page is.
+    /// What is wrong, in the language of the messages.
+    fn problem(&self) -> Option<&str> {
+        self.problem.as_ref().map(|problem| problem.text(self.language))
+    }
+
+    /// For people. The stable name stands beside the title: the runbook goes by it.
     fn text(&self) -> String {
-        let head = match self.event {
-            Event::Firing => "【告警】",
-            Event::StillFiring => "【告警持续】",
-            Event::Resolved => "【已恢复】",
-            Event::Test => "【测试】",
+        let test = || Bilingual::new("测试消息", "This is a test message");
+        let title = self.rule.map_or_else(test, Rule::title);
+        let (title, name) = (title.text(self.language), self.name());
+        let head = match (self.event, self.language) {
+            (Event::Firing, Language::Zh) => format!("【告警】{title}（{name}）"),
+            (Event::StillFiring, Language::Zh) => format!("【告警持续】{title}（{name}）"),
+            (Event::Resolved, Language::Zh) => format!("【已恢复】{title}（{name}）"),
+            (Event::Test, Language::Zh) => format!("【测试】{title}（{name}）"),
+            (Event::Firing, Language::En) => format!("[Alert] {title} ({name})"),
+            (Event::StillFiring, Language::En) => format!("[Still firing] {title} ({name})"),
+            (Event::Resolved, Language::En) => format!("[Resolved] {title} ({name})"),
+            (Event::Test, Language::En) => format!("[Test] {title} ({name})"),
         };
+        let arrives =
+            Bilingual::new("dream-bff 的告警能送到这里", "alerts of dream-bff arrive here");
         let what = match self.event {
-            Event::Test => "dream-bff 告警通道正常",
-            _ => self.problem.as_deref().unwrap_or_default(),
+            Event::Test => arrives.text(self.language),
+            Event::Firing | Event::StillFiring | Event::Resolved => {
+                self.problem().unwrap_or_default()
+            }
         };
         let time = self.at.rfc3339_shanghai();
-        let text = format!("{head}{}\n{what}\n{} {time}", self.name(), self.server);
-        text.chars().take(TEXT_MAX).collect()
+        format!("{head}\n{}\n{} {time}", beginning(what, PROBLEM_MAX), self.server)
     }
+}
+
+/// As many characters as go into so many bytes.
+fn beginning(text: &str, bytes: usize) -> &str {
+    let ends = text.char_indices().map(|(at, character)| at + character.len_utf8());
+    let end = ends.take_while(|end| *end <= bytes).last().unwrap_or(0);
+    text.get(..end).unwrap_or_default()
 }
 
 impl Hooks {
@@ -114,6 +152,7 @@ impl Hooks {
             let sent = self.send(form, hook, message).await;
             app.events.alerts.add(if sent.is_ok() { "sent" } else { "failed" });
             if let Err(problem) = &sent {
+                let problem = problem.text(Language::En);
                 tracing::warn!(hook = name, problem, "a message to the operator was not taken");
             }
             (name, sent)
@@ -121,7 +160,7 @@ impl Hooks {
         futures_util::future::join_all(sending).await
     }
 
-    async fn send(&self, form: Form, hook: &AlertHook, message: &Message) -> Result<(), String> {
+    async fn send(&self, form: Form, hook: &AlertHook, message: &Message) -> Result<(), Bilingual> {
         let (body, headers) = match form {
             Form::Wecom => {
                 (json!({ "msgtype": "text", "text": { "content": message.text() } }), Vec::new())
@@ -135,16 +174,20 @@ impl Hooks {
         };
         let body = body.to_string().into_bytes();
         let sent = self.0.post(hook.url.expose(), &headers, body).await;
-        let (status, answer) = sent.map_err(|err| error_chain(&err))?;
+        let (status, answer) = sent.map_err(|err| {
+            let why = error_chain(&err);
+            Bilingual::new(format!("调用失败：{why}"), why)
+        })?;
         if !(200..300).contains(&status) {
-            return Err(format!("it answers {status}"));
+            let (zh, en) = (format!("对方返回 {status}"), format!("it answers {status}"));
+            return Err(Bilingual::new(zh, en));
         }
         refusal(form, &answer).map_or(Ok(()), Err)
     }
 }
 
 /// Robots answer 200 also when they refuse; the code says so.
-fn refusal(form: Form, answer: &[u8]) -> Option<String> {
+fn refusal(form: Form, answer: &[u8]) -> Option<Bilingual> {
     let (code, text) = match form {
         Form::Wecom => ("errcode", "errmsg"),
         Form::Feishu => ("code", "msg"),
@@ -156,9 +199,12 @@ fn refusal(form: Form, answer: &[u8]) -> Option<String> {
         Some(number) => {
             let words: String =
                 answer[text].as_str().unwrap_or_default().chars().take(200).collect();
-            Some(format!("it refuses ({number}: {words})"))
+            Some(Bilingual::new(
+                format!("对方拒绝（{number}：{words}）"),
+                format!("it refuses ({number}: {words})"),
+            ))
         }
-        None => Some("its answer cannot be read".to_owned()),
+        None => Some(Bilingual::new("无法识别对方的回答", "its answer cannot be read")),
     }
 }
 
@@ -180,7 +226,7 @@ fn plain(message: &Message) -> Value {
     json!({
         "event": message.event,
         "rule": message.name(),
-        "message": message.problem,
+        "message": message.problem(),
         "text": message.text(),
         "server": message.server,
         "at": message.at.rfc3339(),
@@ -198,4 +244,46 @@ fn signed(secret: &str, body: &str, at: UnixMillis) -> Vec<(&'static str, String
         headers.push(("X-Dream-Signature", format!("sha256={hex}")));
     }
     headers
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(language: Language, event: Event, rule: Option<Rule>) -> Message {
+        let problem = rule.map(|_| Bilingual::new("满了".repeat(500), "it is full ".repeat(500)));
+        let server = "a.example".to_owned();
+        Message { rule, event, problem, language, server, at: UnixMillis(0) }
+    }
+
+    #[test]
+    fn every_message_has_title_and_name_and_fits_a_robot() {
+        let rules = Rule::ALL.into_iter().map(Some).chain([None]);
+        for rule in rules {
+            let events: &[Event] = match rule {
+                Some(_) => &[Event::Firing, Event::StillFiring, Event::Resolved],
+                None => &[Event::Test],
+            };
+            for &event in events {
+                let [zh, en] =
+                    [Language::Zh, Language::En].map(|language| message(language, event, rule));
+                let (name, is_cjk) = (zh.name(), |c: char| ('\u{4e00}'..='\u{9fff}').contains(&c));
+                let (zh, en) = (zh.text(), en.text());
+                assert!(zh.contains(&format!("（{name}）")) && zh.starts_with('【'), "{zh}");
+                assert!(en.contains(&format!(" ({name})")) && en.starts_with('['), "{en}");
+                assert!(zh.contains(is_cjk) && !en.contains(is_cjk), "{zh} {en}");
+                for text in [zh, en] {
+                    assert!(text.len() <= 2048, "{} bytes", text.len());
+                    assert!(text.ends_with("a.example 1970-01-01T08:00:00.000+08:00"), "{text}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_text_is_cut_between_characters() {
+        assert_eq!(beginning("满了", 5), "满");
+        assert_eq!(beginning("满了", 6), "满了");
+        assert_eq!((beginning("", 5), beginning("满", 2)), ("", ""));
+    }
 }

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use url::Url;
 
 use super::Patient;
+use crate::base::bilingual::Bilingual;
 use crate::base::machine;
 use crate::features::doctor::model::Finding;
 
@@ -25,11 +26,14 @@ const OTHERS: u32 = 0o077;
 
 pub(super) fn settings(patient: &Patient) -> Finding {
     match &patient.app.facts.settings_problem {
-        None => Finding::pass("settings", "complete and valid"),
+        None => Finding::pass("settings", Bilingual::new("完整有效", "complete and valid")),
         Some(problem) => Finding::fail(
             "settings",
-            problem.clone(),
-            "mend it in the environment file; `serve` does not start with it",
+            Bilingual::new(format!("配置有误：{problem}"), problem.clone()),
+            Bilingual::new(
+                "在环境变量文件里改正；改好之前 `serve` 启动不了",
+                "mend it in the environment file; `serve` does not start with it",
+            ),
         ),
     }
 }
@@ -37,14 +41,19 @@ pub(super) fn settings(patient: &Patient) -> Finding {
 pub(super) fn secrets(patient: &Patient) -> Finding {
     let weak = &patient.app.facts.weak_secrets;
     if weak.is_empty() {
-        return Finding::pass("secrets", "none can be guessed");
+        return Finding::pass("secrets", Bilingual::new("没有容易猜到的", "none can be guessed"));
     }
-    let told: Vec<_> = weak.iter().map(|(name, why)| format!("{name} {why}")).collect();
+    let zh: Vec<_> = weak.iter().map(|(name, why)| format!("{name} {}", why.zh)).collect();
+    let en: Vec<_> = weak.iter().map(|(name, why)| format!("{name} {}", why.en)).collect();
     Finding::fail(
         "secrets",
-        told.join(", "),
-        "make a new one with `openssl rand -base64 48`; the old JWT_SECRET as JWT_SECRET_PREVIOUS \
-         keeps everybody logged in",
+        Bilingual::new(zh.join("，"), en.join(", ")),
+        Bilingual::new(
+            "用 `openssl rand -base64 48` 生成新的；把旧的 JWT_SECRET 填到 JWT_SECRET_PREVIOUS，\
+             用户就不必重新登录",
+            "make a new one with `openssl rand -base64 48`; the old JWT_SECRET as \
+             JWT_SECRET_PREVIOUS keeps everybody logged in",
+        ),
     )
 }
 
@@ -58,33 +67,60 @@ pub(super) fn file_modes(patient: &Patient) -> Finding {
         })
         .collect();
     if open.is_empty() {
-        return Finding::pass("file_modes", "settings, keys and data are their owner's alone");
+        let text = Bilingual::new(
+            "配置、密钥和数据都只有所有者能读",
+            "settings, keys and data are their owner's alone",
+        );
+        return Finding::pass("file_modes", text);
     }
     let told: Vec<_> = open.iter().map(|path| path.display().to_string()).collect();
+    let (listed, named) = (told.join(", "), told.join(" "));
     Finding::fail(
         "file_modes",
-        format!("others of this machine can get at {}", told.join(", ")),
-        format!("chmod go-rwx {}", told.join(" ")),
+        Bilingual::new(
+            format!("本机的其他用户能读到 {listed}"),
+            format!("others of this machine can get at {listed}"),
+        ),
+        Bilingual::new(format!("执行 chmod go-rwx {named}"), format!("chmod go-rwx {named}")),
     )
 }
 
 pub(super) fn disk(patient: &Patient) -> Finding {
     let facts = &patient.app.facts;
     let Some(disk) = machine::disk(&facts.data_dir) else {
+        let place = facts.data_dir.display();
         return Finding::warn(
             "disk",
-            format!("not known: {} cannot be looked at", facts.data_dir.display()),
-            "check DATA_DIR and its owner",
+            Bilingual::new(
+                format!("无法得知：{place} 读不到"),
+                format!("not known: {place} cannot be looked at"),
+            ),
+            Bilingual::new("检查 DATA_DIR 及其所有者", "check DATA_DIR and its owner"),
         );
     };
-    let text = format!("{} of {} MiB free", disk.free_bytes / MIB, disk.total_bytes / MIB);
-    let hint = "make room (old backups, logs) or a larger disk: a full one stops all writes";
+    let (free, total) = (disk.free_bytes / MIB, disk.total_bytes / MIB);
+    let text = Bilingual::new(
+        format!("剩余 {free} MiB，共 {total} MiB"),
+        format!("{free} of {total} MiB free"),
+    );
+    let hint = Bilingual::new(
+        "删除旧备份和日志，或换更大的磁盘：写满后无法写入",
+        "make room (old backups, logs) or a larger disk: a full one stops all writes",
+    );
     if disk.free_bytes < facts.min_free_disk_bytes {
         return Finding::fail("disk", text, hint);
     }
     if disk.total_inodes > 0 && disk.free_inodes < disk.total_inodes / LOW_PART {
-        let text = format!("{text}, and only {} files can still be made", disk.free_inodes);
-        return Finding::warn("disk", text, "remove small files, or make the file system anew");
+        let left = disk.free_inodes;
+        let text = Bilingual::new(
+            format!("{}，而且只能再建 {left} 个文件", text.zh),
+            format!("{}, and only {left} files can still be made", text.en),
+        );
+        let hint = Bilingual::new(
+            "删除零碎的小文件，或重建文件系统",
+            "remove small files, or make the file system anew",
+        );
+        return Finding::warn("disk", text, hint);
     }
     if disk.free_bytes < (facts.min_free_disk_bytes * 2).max(disk.total_bytes / LOW_PART) {
         return Finding::warn("disk", text, hint);
@@ -98,23 +134,31 @@ pub(super) fn addresses(_: &Patient) -> Finding {
         .and_then(|socket| socket.connect(SOMEWHERE).and_then(|()| socket.local_addr()));
     match found.map(|address| address.ip()) {
         Ok(IpAddr::V4(ip)) if !is_private(ip) => {
-            let text = format!("calls leave from {ip}");
-            Finding::pass(CHECK, text).with_hint(
+            let text =
+                Bilingual::new(format!("从 {ip} 访问外网"), format!("calls leave from {ip}"));
+            Finding::pass(CHECK, text).with_hint(Bilingual::new(
+                "把它加入小程序的 IP 白名单（商户平台设了白名单的，也加进去）",
                 "put it on the IP white list of the mini-program (and of the merchant, if one is set)",
-            )
+            ))
         }
-        Ok(ip) => Finding::pass(
-            CHECK,
-            format!("calls leave from {ip}, an address of a private network"),
-        )
-        .with_hint(
-            "put the public address on WeChat's IP white list; the cloud's console shows it, this \
+        Ok(ip) => {
+            let text = Bilingual::new(
+                format!("从 {ip} 访问外网，这是内网地址"),
+                format!("calls leave from {ip}, an address of a private network"),
+            );
+            Finding::pass(CHECK, text).with_hint(Bilingual::new(
+                "把公网地址加入微信的 IP 白名单；云控制台上能看到，本机不知道",
+                "put the public address on WeChat's IP white list; the cloud's console shows it, this \
                  machine does not know it",
-        ),
+            ))
+        }
         Err(_) => Finding::warn(
             CHECK,
-            "not known: there is no way out of this machine",
-            "check its network and default route",
+            Bilingual::new(
+                "无法得知：本机出不了外网",
+                "not known: there is no way out of this machine",
+            ),
+            Bilingual::new("检查本机的网络和默认路由", "check its network and default route"),
         ),
     }
 }
@@ -141,16 +185,24 @@ pub(super) fn domains(patient: &Patient) -> Finding {
         ours.iter().cloned().chain(pictures.and_then(origin)).collect();
     let request = ours.unwrap_or_default();
     let download = downloads.iter().map(String::as_str).collect::<Vec<_>>().join(";");
-    let text = format!("request: {request}  upload: {request}  download: {download}");
+    let text = Bilingual::new(
+        format!("request 合法域名：{request}  uploadFile：{request}  downloadFile：{download}"),
+        format!("request: {request}  upload: {request}  download: {download}"),
+    );
     if downloads.iter().any(|domain| !domain.starts_with("https://")) {
         return Finding::warn(
             CHECK,
             text,
-            "WeChat takes https names only: set PUBLIC_URL (and MEDIA_BASE_URL) to such",
+            Bilingual::new(
+                "微信只接受 https 域名：请把 PUBLIC_URL（和 MEDIA_BASE_URL）设成 https 地址",
+                "WeChat takes https names only: set PUBLIC_URL (and MEDIA_BASE_URL) to such",
+            ),
         );
     }
-    Finding::pass(CHECK, text)
-        .with_hint("paste them in the mini-program console, Development settings, Server domains")
+    Finding::pass(CHECK, text).with_hint(Bilingual::new(
+        "填到微信公众平台的「开发设置 → 服务器域名」",
+        "paste them in the mini-program console, Development settings, Server domains",
+    ))
 }
 
 #[cfg(test)]

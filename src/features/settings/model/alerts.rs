@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{Checked, SettingsError, within};
+use crate::base::bilingual::Language;
 
 /// What is shown instead of an address or a secret. Sent back, it changes nothing.
 pub(super) const MASK: &str = "***";
@@ -27,6 +28,8 @@ pub struct Alerts {
     pub feishu: Hook,
     /// Any address that takes JSON; with a secret the call is signed.
     pub webhook: Hook,
+    /// What messages are written in.
+    pub language: Language,
     /// An image API that is left alone for so long is told, in minutes.
     pub breaker_minutes: u32,
     /// So many of a hundred requests may fail with a 5xx within five minutes.
@@ -77,6 +80,7 @@ impl Default for Alerts {
             wecom: Hook::default(),
             feishu: Hook::default(),
             webhook: Hook::default(),
+            language: Language::default(),
             breaker_minutes: 5,
             error_percent: 5,
             error_min: 10,

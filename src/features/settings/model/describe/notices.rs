@@ -129,6 +129,7 @@ pub(super) fn alerts() -> Vec<Field> {
         ),
     ];
     all.extend([
+        field("language", FieldKind::Choice(&["zh", "en"]), "", "消息语言", "Language of messages"),
         field(
             "breakerMinutes",
             whole(1, 1440),
