@@ -39,6 +39,8 @@ const VALUES: Record<string, Text> = {
   formal: ['正式版', 'formal'],
   info: ['提示', 'information'],
   warning: ['警告', 'warning'],
+  zh: ['中文', 'Chinese'],
+  en: ['英文', 'English'],
 };
 
 export function valueName(value: string): string {

@@ -1,40 +1,36 @@
 // What the checks of doctor, the rules of the alerts, their channels, the rate limits and the periodic tasks are
-// called, and what to do about them. The server says how it stands in its own words, which are those of the command line.
+// called. How each stands and what to do about it the server says, in the language of the page. Messages of alerts
+// call the rules the same; a test compares.
 import { say, type Text } from '../../base/lang';
 
-interface Thing {
-  name: Text;
-  about: Text;
-}
-
-/** The checks of doctor; `about` is where to begin when one is not well. */
-const CHECKS: Record<string, Thing> = {
-  settings: { name: ['配置', 'Settings'], about: ['修正环境变量文件；有误时服务无法启动。', 'Correct the environment file; the server does not start with it.'] },
-  secrets: { name: ['密钥强度', 'Secrets'], about: ['换成随机生成的长密钥。', 'Take long ones that were drawn at random.'] },
-  file_modes: { name: ['文件权限', 'File modes'], about: ['密钥文件只允许服务账号读取（chmod 600）。', 'Let nobody but the server read files with keys (chmod 600).'] },
-  disk: { name: ['磁盘空间', 'Disk'], about: ['删除旧备份和日志，或扩容。', 'Remove old backups and logs, or enlarge the disk.'] },
-  database: { name: ['数据库完整性', 'Database'], about: ['先备份现场，再从最近的好备份恢复，并检查磁盘。', 'Keep a copy, restore the last good backup, and look at the disk.'] },
-  wal: { name: ['写前日志', 'Write-ahead log'], about: ['有程序长时间占用数据库，结束它即可。', 'Something reads for very long: end it.'] },
-  points_books: { name: ['积分账', 'Books of points'], about: ['到「账目核对」查看是哪些用户。', 'See Books for which users.'] },
-  money_books: { name: ['资金账', 'Books of money'], about: ['到「账目核对」查看是哪些订单。', 'See Books for which orders.'] },
-  payments: { name: ['支付到账', 'Payments'], about: ['到「对账」修复差异。', 'Repair the difference under Reconciliation.'] },
-  statistics: { name: ['统计计数', 'Counters'], about: ['只影响页面上的数字，不影响资金；重新统计即可。', 'Numbers on this page are off, no money is; count anew.'] },
-  backups: { name: ['备份', 'Backups'], about: ['到「备份」立即备份一次，再看失败原因。', 'Make one under Backups, and see why the last failed.'] },
-  server: { name: ['服务', 'Server'], about: ['查看服务日志。', 'Look at the log.'] },
-  clock: { name: ['系统时间', 'Clock'], about: ['开启时间同步：timedatectl set-ntp true。', 'Synchronise it: timedatectl set-ntp true.'] },
-  wechat_account: { name: ['小程序账号', 'WeChat app'], about: ['核对 AppID、AppSecret 和 IP 白名单。', 'Check AppID, AppSecret and the IP white list.'] },
-  wechat_pay: { name: ['微信支付', 'WeChat Pay'], about: ['核对商户号、证书序列号与私钥、公钥。', 'Check merchant number, serial number and keys.'] },
-  public_url: { name: ['公网地址', 'Public address'], about: ['检查域名解析、防火墙和反向代理。', 'Check DNS, the firewall and the proxy.'] },
-  callback_url: { name: ['支付回调地址', 'Payment callback'], about: ['让反向代理原样转发 /v1/payments/。', 'Let the proxy pass /v1/payments/ as it is.'] },
-  certificate: { name: ['HTTPS 证书', 'Certificate'], about: ['尽快续期，并查明为何没有自动续期。', 'Renew it, and see why that did not happen by itself.'] },
-  image_apis: { name: ['生图服务', 'Image APIs'], about: ['核对地址和密钥，或联系服务方。', 'Check address and key, or ask the provider.'] },
-  object_storage: { name: ['对象存储', 'Object storage'], about: ['核对地址、桶名和密钥权限。', 'Check address, bucket and what the key may do.'] },
-  wechat_ip_list: { name: ['微信 IP 白名单', 'WeChat IP list'], about: ['把这些地址加入微信公众平台的 IP 白名单。', 'Put these addresses on WeChat\'s lists.'] },
-  wechat_domains: { name: ['小程序合法域名', 'Mini-program domains'], about: ['把这些域名填入微信公众平台的服务器域名。', 'Paste these domains into the mini-program console.'] },
+/** The checks of doctor. */
+const CHECKS: Record<string, Text> = {
+  settings: ['配置', 'Settings'],
+  secrets: ['密钥强度', 'Secrets'],
+  file_modes: ['文件权限', 'File modes'],
+  disk: ['磁盘空间', 'Disk'],
+  database: ['数据库完整性', 'Database'],
+  wal: ['写前日志', 'Write-ahead log'],
+  points_books: ['积分账', 'Books of points'],
+  money_books: ['资金账', 'Books of money'],
+  payments: ['支付到账', 'Payments'],
+  statistics: ['统计计数', 'Counters'],
+  backups: ['备份', 'Backups'],
+  server: ['服务', 'Server'],
+  clock: ['系统时间', 'Clock'],
+  wechat_account: ['小程序账号', 'WeChat app'],
+  wechat_pay: ['微信支付', 'WeChat Pay'],
+  public_url: ['公网地址', 'Public address'],
+  callback_url: ['支付回调地址', 'Payment callback'],
+  certificate: ['HTTPS 证书', 'Certificate'],
+  image_apis: ['生图服务', 'Image APIs'],
+  object_storage: ['对象存储', 'Object storage'],
+  wechat_ip_list: ['微信 IP 白名单', 'WeChat IP list'],
+  wechat_domains: ['小程序合法域名', 'Mini-program domains'],
 };
 
 /** The rules of the alerts; `about` is what each means. */
-const RULES: Record<string, Thing> = {
+const RULES: Record<string, { name: Text; about: Text }> = {
   paid_not_credited: { name: ['已付款未到账', 'Paid, not credited'], about: ['有用户付了钱却没有到账，或支付通知两分钟没处理完。', 'Somebody paid and has not got it, or a notice waits for two minutes.'] },
   books_differ: { name: ['账目不平', 'Books differ'], about: ['积分余额与流水不符，或资金对不上。', 'Points or money do not add up.'] },
   breaker_open: { name: ['生图服务熔断', 'Image API left alone'], about: ['生图服务持续失败，已暂停向它派任务。', 'An image API fails and gets no jobs.'] },
@@ -92,8 +88,7 @@ const TASKS: Record<string, Text> = {
   'limits.sweep': ['清理限流计数', 'Forget old counts of rate limits'],
 };
 
-export const checkName = (key: string): string => (CHECKS[key] ? say(CHECKS[key].name) : key);
-export const checkAbout = (key: string): string => (CHECKS[key] ? say(CHECKS[key].about) : '');
+export const checkName = (key: string): string => (CHECKS[key] ? say(CHECKS[key]) : key);
 export const ruleName = (key: string): string => (RULES[key] ? say(RULES[key].name) : key);
 export const ruleAbout = (key: string): string => (RULES[key] ? say(RULES[key].about) : '');
 export const channelName = (key: string): string => (CHANNELS[key] ? say(CHANNELS[key]) : key);
