@@ -10,18 +10,20 @@ FROM rust:1.95-slim-bookworm AS build
 WORKDIR /src
 COPY . .
 RUN cargo build --locked --release --bin dream-bff
-# What the loader would load, at the places where it looks for it; and folders that are the server's own.
+# What the loader would load, at the places where it looks for it; and the server's own folder, which is not
+# below /image: an owner is set only for what a COPY makes.
 SHELL ["/bin/bash", "-o", "pipefail", "-c"]
 # hadolint ignore=SC2046
-RUN mkdir -p /image/data /image/tmp /image/etc \
+RUN mkdir -p /data /image/tmp /image/etc \
     && cp --parents -L $(ldd target/release/dream-bff | grep -o '/[^ ]*' | sort -u) /image/ \
     && install -m 755 target/release/dream-bff /image/dream-bff \
     && echo 'hosts: files dns' > /image/etc/nsswitch.conf \
-    && chmod 1777 /image/tmp
+    && chmod 1777 /image/tmp \
+    && chmod 700 /data
 
 FROM scratch
 COPY --from=build /image /
-COPY --from=build --chown=65532:65532 --chmod=700 /image/data /data
+COPY --from=build --chown=65532:65532 --chmod=700 /data /data
 USER 65532:65532
 ENV DATA_DIR=/data
 WORKDIR /data
