@@ -5,9 +5,8 @@ use std::error::Error;
 
 use tokio::runtime::Builder;
 
-use super::BooksArgs;
+use super::{BooksArgs, existing};
 use crate::base::clock::Clock;
-use crate::db::{Db, DbSettings, migration_status};
 use crate::features::points::BooksReport;
 use crate::features::points::service::books::check_books;
 use crate::features::reconciliation::MoneyReport;
@@ -21,30 +20,9 @@ struct Unbalanced {
     money: i64,
 }
 
-/// The database is not one that this program can check.
-#[derive(Debug, thiserror::Error)]
-enum NotReady {
-    #[error("there is no database {0}")]
-    Missing(String),
-    #[error(
-        "the database has schema {current}, this program has {latest}: run `dream-bff migrate`"
-    )]
-    Schema { current: i64, latest: i64 },
-}
-
 pub(super) fn run(args: &BooksArgs) -> Result<(), Box<dyn Error>> {
-    let path = args.storage.database_path();
-    // A check must not make or change what it checks.
-    if !path.exists() {
-        return Err(NotReady::Missing(path.display().to_string()).into());
-    }
-    let status = migration_status(&path)?;
-    if status.current != status.latest {
-        let (current, latest) = (status.current, status.latest);
-        return Err(NotReady::Schema { current, latest }.into());
-    }
     let clock = Clock::system();
-    let db = Db::open(DbSettings::new(path, args.storage.backups_dir()), &clock)?;
+    let db = existing::open(&args.storage, &clock)?;
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let reports: Result<_, Box<dyn Error>> = runtime
         .block_on(async { Ok((check_books(&db, &clock).await?, check_money(&db, &clock).await?)) });

@@ -4,6 +4,7 @@ mod admin;
 mod backup;
 mod books;
 mod doctor;
+mod existing;
 mod health;
 mod log_signal;
 mod logging;
@@ -14,6 +15,7 @@ mod restore;
 mod sandbox_mode;
 mod seed_command;
 mod serve;
+mod statistics;
 
 pub mod seed;
 
@@ -55,6 +57,8 @@ enum Command {
     Migrate(MigrateArgs),
     /// Check every user's balance of points against his ledger; exit status 1 when one differs.
     Books(BooksArgs),
+    /// Check the counters of the statistics against what they count; exit status 1 when one differs.
+    Statistics(statistics::StatisticsArgs),
     /// Make a backup now, checked; works beside a running server.
     Backup(Box<backup::BackupArgs>),
     /// Say which backups there are.
@@ -156,6 +160,7 @@ pub fn run() -> ExitCode {
         Command::Admin(args) => admin::run(args),
         Command::Migrate(args) => migrate::run(&args),
         Command::Books(args) => books::run(&args),
+        Command::Statistics(args) => statistics::run(&args),
         Command::Backup(args) => backup::run(&args),
         Command::Backups(args) => backup::list(&args),
         Command::Restore(args) => restore::run(&args),

@@ -34,7 +34,7 @@ cache=${INSTALL_TEST_CACHE:-/var/tmp/dream-bff-install-test}
 mkdir -p "$cache"
 if [ ! -e "$cache/$suite/.complete" ]; then
     echo "making a Debian in $cache/$suite"
-    rm -rf "$cache/$suite"
+    rm -rf "${cache:?}/$suite"
     debootstrap --variant=minbase --include=systemd,systemd-sysv,dbus "$suite" "$cache/$suite" \
         ${DEBIAN_MIRROR:+"$DEBIAN_MIRROR"} >"$cache/debootstrap.log"
     touch "$cache/$suite/.complete"

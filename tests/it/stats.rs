@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
+use dream_bff::db::DatabaseLock;
 use dream_bff::features::settings::{Section, service::change};
 use dream_bff::features::stats::service;
 use dream_bff::sandbox::Outcome;
 use serde_json::{Value, json};
 
 use crate::gallery::{finished_job, start};
-use crate::support::{TestApp, User};
+use crate::support::{TestApp, User, command};
 
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -219,4 +220,46 @@ async fn a_wrong_counter_is_named_and_mended() {
     finished_job(&alice, "水", 1).await;
     assert_eq!(of_day(&t, "2026-01-29", "jobs_succeeded"), 2);
     assert_counters(&t).await;
+}
+
+#[tokio::test]
+async fn a_command_names_wrong_counters_and_counts_them_anew() {
+    let t = TestApp::start().await;
+    t.log_in("alice").await;
+    let file: String = t
+        .database()
+        .query_row("SELECT file FROM pragma_database_list", [], |row| row.get(0))
+        .unwrap();
+    let file = std::path::PathBuf::from(file);
+    let folder = file.parent().unwrap();
+    let run = |more: &[&str]| -> (Option<i32>, String, String) {
+        let mut command = command(folder);
+        let output = command.args(["statistics", "--data-dir"]).arg(folder).args(more).output();
+        let output = output.unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (output.status.code(), text(output.stdout), text(output.stderr))
+    };
+    let all_well = "every counter is what the rows come to\n";
+    assert_eq!(run(&[]), (Some(0), all_well.to_owned(), String::new()));
+
+    t.sql("UPDATE stats_totals SET users = 7");
+    let wrong = "stats_totals.users of the service is 7, the rows come to 1\n";
+    let (code, said, complaint) = run(&[]);
+    assert_eq!((code, &*said), (Some(1), wrong));
+    assert!(complaint.contains("statistics --recount"), "{complaint}");
+
+    let serving = DatabaseLock::take(&file).unwrap();
+    let (code, _, complaint) = run(&["--recount"]);
+    assert_eq!(code, Some(1));
+    assert!(complaint.contains("in use by process"), "{complaint}");
+    drop(serving);
+    assert_eq!(t.count("SELECT users FROM stats_totals"), 7, "nothing changed under a server");
+
+    let mended = format!("{wrong}1 counters were wrong and are counted anew\n{all_well}");
+    assert_eq!(run(&["--recount"]), (Some(0), mended, String::new()));
+    assert_eq!(t.count("SELECT users FROM stats_totals"), 1);
+    let nowhere = tempfile::tempdir().unwrap();
+    let none = command(nowhere.path()).args(["statistics", "--recount"]).output().unwrap();
+    assert_eq!(none.status.code(), Some(1));
+    assert!(!nowhere.path().join("data").exists(), "a check makes no database");
 }

@@ -139,9 +139,10 @@ pub(super) async fn statistics(patient: &Patient) -> Finding {
                 format!("{} counters are not what the rows come to", found.len()),
             ),
             Bilingual::new(
-                "只是管理后台上的数字不准，钱没有错；怎样重新统计见 docs/statistics.md",
-                "numbers on the admin page are off, no money is; docs/statistics.md says how they are \
-                 counted anew",
+                "只是管理后台上的数字不准，钱没有错；停下服务后运行 `dream-bff statistics --recount` \
+                 重新统计",
+                "numbers on the admin page are off, no money is; stop the server and run \
+                 `dream-bff statistics --recount`",
             ),
         ),
         Err(err) => failed(CHECK, &err),
