@@ -94,13 +94,14 @@ export async function open(page: Page, path: string): Promise<void> {
   await settled(page);
 }
 
-/** Waits until what was asked of the server is there and drawn. */
+/** Waits until what was asked of the server is there and drawn, and no colour is on its way to another. */
 export async function settled(page: Page): Promise<void> {
   await page.locator('h1').first().waitFor();
   await page.waitForFunction(() => {
     const waits = document.querySelector('[aria-busy=true], .skeleton, .ghost, .el-loading-mask, .el-skeleton');
     const words = [...document.querySelectorAll('[role=status]')].some((one) => /^(正在载入|Loading)/.test(one.textContent?.trim() ?? ''));
-    return !waits && !words && [...document.images].every((image) => image.complete || image.loading === 'lazy');
+    const moves = document.getAnimations().some((one) => one instanceof CSSTransition && one.playState !== 'finished');
+    return !waits && !words && !moves && [...document.images].every((image) => image.complete || image.loading === 'lazy');
   });
   // Two frames: what has come is in the layout then.
   await page.evaluate(() => new Promise<void>((done) => requestAnimationFrame(() => requestAnimationFrame(() => done()))));
